@@ -1,0 +1,23 @@
+/** What every call to an outside system takes. */
+export interface CallOptions {
+  /**
+   * Ends the call. For effects this is the leadership's effect signal, which fires before the lease can be lost.
+   * An aborted call with an effect that was already sent throws OutcomeUnknownError; any other aborted call
+   * throws the signal's reason.
+   */
+  readonly signal: AbortSignal;
+}
+
+/** One attempt of one call, for metrics. */
+export interface CallReport {
+  readonly system: 'cml' | 'lds' | 'grading';
+  readonly host: string;
+  /** Method and path template, without ids: bounded in number. */
+  readonly call: string;
+  /** HTTP status, or the kind of failure where there was no answer. */
+  readonly status: number | string;
+  readonly seconds: number;
+}
+
+/** Is told of every attempt; must not throw. */
+export type OnCall = (report: CallReport) => void;
