@@ -1,0 +1,71 @@
+/**
+ * Every metric of the program, as data: name, help, labels, buckets. The registry and the reference
+ * documentation are made from it. Labels are short closed sets (phases, types, results): never a
+ * session's name or uid, which would make one series a session.
+ */
+
+export interface MetricSpec<Kind extends 'counter' | 'gauge' | 'histogram' = 'counter' | 'gauge' | 'histogram', Label extends string = string> {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly Label[];
+  /** Upper bounds of a histogram, in the unit that the name ends with. */
+  readonly buckets?: readonly number[];
+}
+
+function counter<const Label extends string = never>(name: string, help: string, labels: readonly Label[] = []): MetricSpec<'counter', Label> {
+  return { kind: 'counter', name, help, labels };
+}
+
+function gauge<const Label extends string = never>(name: string, help: string, labels: readonly Label[] = []): MetricSpec<'gauge', Label> {
+  return { kind: 'gauge', name, help, labels };
+}
+
+function histogram<const Label extends string = never>(
+  name: string, help: string, buckets: readonly number[], labels: readonly Label[] = [],
+): MetricSpec<'histogram', Label> {
+  return { kind: 'histogram', name, help, labels, buckets };
+}
+
+/** For what lasts from a millisecond to a minute: passes, waits, requests (seconds). */
+const SHORT = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+/** For what lasts from a second to half an hour: booting a lab (seconds). */
+const LONG = [1, 2.5, 5, 10, 20, 30, 60, 90, 120, 180, 300, 600, 1200, 1800];
+
+export const catalogue = {
+  // What the domain promises.
+  sessions: gauge('lablet_sessions', 'LabletSessions by phase.', ['phase']),
+  transitions: counter('lablet_transition_total', 'Phase changes of LabletSessions that were written.', ['from', 'to', 'reason']),
+  scheduleDuration: histogram('lablet_schedule_duration_seconds', 'Time to decide on a placement for one batch of pending sessions.', SHORT),
+  instantiateDuration: histogram('lablet_instantiate_duration_seconds', 'Time from Instantiating to Ready.', LONG, ['path']),
+  eventsIn: counter('lablet_events_in_total', 'CloudEvents received, by type and what became of them.', ['type', 'result']),
+  eventsOut: counter('lablet_events_out_total', 'CloudEvents sent, by type and result of the attempt.', ['type', 'result']),
+  outboxDepth: gauge('lablet_outbox_depth', 'CloudEvents that were recorded in a status and not yet accepted by the sink.'),
+  workers: gauge('lablet_worker', 'Workers by phase.', ['phase']),
+  portsFree: gauge('lablet_ports_free', 'Ports that are still free on a worker.', ['worker']),
+  scalingDecisions: counter('lablet_scaling_decisions_total', 'Decisions about the number of workers.', ['decision']),
+
+  // Controllers.
+  reconciles: counter('lablet_reconcile_total', 'Passes by controller and how they ended.', ['controller', 'result']),
+  reconcileDuration: histogram('lablet_reconcile_duration_seconds', 'Duration of one pass.', SHORT, ['controller']),
+  activePasses: gauge('lablet_reconcile_active', 'Passes that are running now.', ['controller']),
+  queueDepth: gauge('lablet_workqueue_depth', 'Keys in the work queue by state: ready, delayed, running.', ['controller', 'state']),
+  queueWait: histogram('lablet_workqueue_wait_seconds', 'Time from a key being ready to its pass, by priority.', SHORT, ['controller', 'priority']),
+  queueOldest: gauge('lablet_workqueue_oldest_seconds', 'Age of the key that has been ready for longest.', ['controller']),
+
+  // Leadership, Events, status writes.
+  leader: gauge('lablet_leader', '1 while this replica holds the lease, else 0.'),
+  leaderTransitions: counter('lablet_leader_transitions_total', 'How often this replica gained or lost the lease.', ['change']),
+  leaseRenewals: counter('lablet_lease_renewals_total', 'Attempts to acquire or renew the lease, by result.', ['result']),
+  kubeEvents: counter('lablet_kubernetes_events_total', 'Kubernetes Events by result: created, aggregated, limited, dropped, failed.', ['result']),
+  statusWrites: counter('lablet_status_writes_total', 'Status writes by resource and result: written, unchanged, conflict.', ['resource', 'result']),
+
+  // Kubernetes client.
+  kubeRequests: counter('lablet_kube_requests_total', 'Requests to the API server, by HTTP status or transport, timeout.', ['verb', 'resource', 'code']),
+  kubeRequestDuration: histogram('lablet_kube_request_duration_seconds', 'Duration of requests to the API server.', SHORT, ['verb']),
+  kubeRetries: counter('lablet_kube_retries_total', 'Requests that were tried again.', ['verb', 'resource']),
+  watchEnds: counter('lablet_watch_ended_total', 'Watches that ended, by cause: closed, idle, error, stopped.', ['resource', 'reason']),
+  relists: counter('lablet_informer_relists_total', 'Whole lists that an informer took over, the first one included.', ['resource']),
+  missed: counter('lablet_informer_missed_total', 'Changes found by the audit that the watch had not delivered: must stay 0.', ['resource']),
+  handlerErrors: counter('lablet_informer_handler_errors_total', 'Change handlers that threw.', ['resource']),
+} as const;
