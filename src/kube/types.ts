@@ -1,4 +1,8 @@
 /** The nouns of the Kubernetes API as this project uses them: resources, objects, lists, watch events. */
+import type { KubeObject, ObjectMeta } from '../api/meta.ts';
+
+export type { KubeObject, ObjectMeta, OwnerReference } from '../api/meta.ts';
+export { isDeleting, objectKey } from '../api/meta.ts';
 
 /**
  * Where the objects of one kind live in the API: `/apis/<group>/<version>/[namespaces/<ns>/]<plural>`,
@@ -14,49 +18,16 @@ export interface Resource<T extends KubeObject = KubeObject> {
   readonly objectType?: T;
 }
 
-export interface OwnerReference {
-  apiVersion: string;
-  kind: string;
-  name: string;
-  uid: string;
-  controller?: boolean | undefined;
-  blockOwnerDeletion?: boolean | undefined;
-}
-
-/** Metadata as the API server returns it: `uid` and `resourceVersion` are always there. */
-export interface ObjectMeta {
-  name: string;
-  namespace?: string | undefined;
-  generateName?: string | undefined;
-  uid: string;
-  resourceVersion: string;
-  generation?: number | undefined;
-  /** RFC 3339, seconds. */
-  creationTimestamp: string;
-  /** Set by the API server when somebody deletes the object while finalizers hold it. */
-  deletionTimestamp?: string | undefined;
-  finalizers?: string[] | undefined;
-  annotations?: Record<string, string> | undefined;
-  labels?: Record<string, string> | undefined;
-  ownerReferences?: OwnerReference[] | undefined;
-}
-
-export interface KubeObject {
-  apiVersion: string;
-  kind: string;
-  metadata: ObjectMeta;
-}
-
-/** Metadata that a creator may give. */
-export type NewObjectMeta = Partial<Omit<ObjectMeta, 'uid' | 'resourceVersion' | 'generation' | 'creationTimestamp' | 'deletionTimestamp'>>;
+/** Metadata that a creator may give: a `name`, or a `generateName` to which the server adds a random suffix. */
+export type NewObjectMeta = Partial<Pick<ObjectMeta, 'name' | 'namespace' | 'finalizers' | 'annotations' | 'labels' | 'ownerReferences'>> & { generateName?: string };
 
 /**
  * An object to create. It has no status: the API server drops the status of a create
  * for every kind with a status subresource.
  */
 export type NewObject<T extends KubeObject> = Omit<T, 'apiVersion' | 'kind' | 'metadata' | 'status'> & {
-  apiVersion?: string | undefined;
-  kind?: string | undefined;
+  apiVersion?: string;
+  kind?: string;
   metadata: NewObjectMeta;
 };
 
@@ -87,14 +58,13 @@ export function apiVersionOf(resource: Pick<Resource, 'group' | 'version'>): str
   return resource.group === '' ? resource.version : `${resource.group}/${resource.version}`;
 }
 
-/** Cache key of an object, also what queues carry: `namespace/name`, or `name` for cluster-scoped kinds. */
-export function keyOf(object: { metadata: { name: string; namespace?: string | undefined } }): string {
-  const { name, namespace } = object.metadata;
-  return namespace === undefined ? name : `${namespace}/${name}`;
-}
-
-/** The parts of a key made by {@link keyOf}. */
+/** The parts of a key made by `objectKey`. */
 export function splitKey(key: string): { name: string; namespace?: string } {
   const slash = key.indexOf('/');
   return slash < 0 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+}
+
+/** `plural.group`, as RBAC, logs and metrics name a resource: `labletsessions.lablet.dev`, `secrets`. */
+export function resourceName(resource: Pick<Resource, 'group' | 'plural'>): string {
+  return resource.group === '' ? resource.plural : `${resource.plural}.${resource.group}`;
 }
