@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { emitterStatus } from './outbox.ts';
 import { conditions, duration, listMap, listSet, objectName, portNumber, quantity, rules, secretKeyRef, semver, sha256, text, time } from './schema.ts';
 import type { KubeObject } from './meta.ts';
+import type { CelRule } from './schema.ts';
 
 export const LICENSES = ['Personal', 'Enterprise', 'Evaluation'] as const;
 export const PIPELINES = ['instantiate', 'collectEvidence', 'computeGrading', 'teardown'] as const;
@@ -158,6 +159,27 @@ export const labletDefinitionSpec = z
       .describe('Changes to the standard pipelines.'),
   })
   .describe('What the lab is. The controller never changes it.');
+
+/** Every field of the spec but the size of the warm pool is part of what a version means. */
+const VERSIONED = Object.keys(labletDefinitionSpec.shape).filter((field) => field !== 'warmPool');
+// Optional fields cannot be compared whole (`self.?x == oldSelf.?x` is refused for its cost), hence has().
+const UNCHANGED = VERSIONED.map((f) => `has(self.spec.${f}) == has(oldSelf.spec.${f}) && (!has(self.spec.${f}) || self.spec.${f} == oldSelf.spec.${f})`).join(' && ');
+
+/** Versions only move forward (domain §1.1). A text that is no semantic version has its own message. */
+export const labletDefinitionRules: readonly CelRule[] = [
+  {
+    rule: `!isSemver(self.spec.version) || (${UNCHANGED}) || semver(self.spec.version).isGreaterThan(semver(oldSelf.spec.version))`,
+    message: 'spec.version must be raised: every change of the spec other than warmPool makes a new version',
+    messageExpression: `'spec.version must be raised above ' + oldSelf.spec.version + ': every change of the spec other than warmPool makes a new version'`,
+    fieldPath: '.spec.version',
+  },
+  {
+    rule: '!isSemver(self.spec.version) || self.spec.version == oldSelf.spec.version || !has(self.status) || !has(self.status.currentVersion) || semver(self.spec.version).isGreaterThan(semver(self.status.currentVersion))',
+    message: 'spec.version must be greater than status.currentVersion, a version that was detected from changed content',
+    messageExpression: `'spec.version must be greater than ' + self.status.currentVersion + ', the version in status.currentVersion'`,
+    fieldPath: '.spec.version',
+  },
+];
 
 export const labletDefinitionStatus = z
   .object({

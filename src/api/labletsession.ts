@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { emitterStatus, historyEntry, HISTORY_MAX } from './outbox.ts';
 import { conditions, listMap, objectName, portNumber, rules, semver, sha256, text, time, uuid } from './schema.ts';
 import type { KubeObject } from './meta.ts';
+import type { CelRule } from './schema.ts';
 
 /** Phases of a session in the order of its life (domain §2.1). Terminated is the only terminal one. */
 export const SESSION_PHASES = [
@@ -86,6 +87,19 @@ export const labletSessionSpec = rules(
     optionalOldSelf: true,
   },
 ).describe('What was booked.');
+
+/** Phases in which the capacity is being given back, or is: an extension comes too late (domain §2.1 "Extension"). */
+const ENDED = "['Stopping', 'Stopped', 'Archived', 'Terminated']";
+const END_UNCHANGED =
+  'has(self.spec.timeslot) == has(oldSelf.spec.timeslot) && (!has(self.spec.timeslot) || (has(self.spec.timeslot.end) == has(oldSelf.spec.timeslot.end) && (!has(self.spec.timeslot.end) || self.spec.timeslot.end == oldSelf.spec.timeslot.end)))';
+
+export const labletSessionRules: readonly CelRule[] = [
+  {
+    rule: `!has(self.status) || !has(self.status.phase) || !(self.status.phase in ${ENDED}) || (${END_UNCHANGED})`,
+    message: 'timeslot.end cannot be moved any more: the session has ended; create a new session',
+    fieldPath: '.spec.timeslot.end',
+  },
+];
 
 const device = z.object({
   name: text(128).describe('Label of the device.'),
