@@ -8,12 +8,19 @@ const common = {
   transformIgnorePatterns: ['/node_modules/'],
 };
 
+// Tests of these projects run against a real API server, one control plane for each worker.
+const withClusters = {
+  ...common,
+  globalSetup: '<rootDir>/test/support/clusters.setup.ts',
+  globalTeardown: '<rootDir>/test/support/clusters.teardown.ts',
+};
+
 export default {
   // Two cores carry the tests and, beside them, etcd and the API server.
   maxWorkers: 2,
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts', '<rootDir>/test/property/**/*.test.ts'] },
-    { ...common, displayName: 'integration', testMatch: ['<rootDir>/test/integration/**/*.test.ts'] },
-    { ...common, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
+    { ...withClusters, displayName: 'integration', testMatch: ['<rootDir>/test/integration/**/*.test.ts'] },
+    { ...withClusters, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
   ],
 };
