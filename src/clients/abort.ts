@@ -1,0 +1,24 @@
+/**
+ * Settles as `work` does, or rejects with the signal's reason as soon as it is aborted. The work itself goes on:
+ * this is for waits (a queue, a pause, somebody else's login) that take no signal or share one.
+ */
+export async function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => {
+      reject(reasonOf(signal));
+    };
+  });
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Why the signal was aborted, as an Error. */
+export function reasonOf(signal: AbortSignal): Error {
+  return signal.reason instanceof Error ? signal.reason : new DOMException('the call was aborted', 'AbortError');
+}
