@@ -197,6 +197,7 @@ export const labletSessionStatus = z
         completedAt: time().optional().describe('When all steps were done.'),
         notBefore: time().optional().describe('The next run starts then.'),
         error: z.string().max(512).optional().describe('Why the last run failed.'),
+        permanent: z.boolean().optional().describe('The failure cannot pass by trying again.'),
         steps: listMap(z.array(pipelineStep).max(32), 'name').describe('Steps in order.'),
       })
       .optional()

@@ -1,0 +1,135 @@
+/**
+ * One session at one instant, as the rules of the lifecycle see it: the draft of its next status, what is asked of it,
+ * what was seen outside, and which deadlines lie ahead. The draft is the only thing that changes while rules are applied.
+ */
+import { ANNOTATIONS } from '../../api/group.ts';
+import { isDeleting } from '../../api/meta.ts';
+import { readStoredData } from '../../api/events.ts';
+import { earliest, fromTime, latest, plus } from '../time.ts';
+import { parseDuration } from '../duration.ts';
+import type { ConsumedEvent, ConsumedType } from '../../api/events.ts';
+import type { InboxEntry, LabletSession, SessionPhase } from '../../api/labletsession.ts';
+import type { ScoreReportSpec } from '../../api/scorereport.ts';
+import type { SessionStatus, SessionWorld, Signal } from './world.ts';
+
+/** A ScoreReport that must exist before the status that speaks of it is written. */
+export interface ReportToCreate {
+  name: string;
+  spec: ScoreReportSpec;
+}
+
+/** Something a person should be told by a Kubernetes Event. */
+export interface Notice {
+  type: 'Normal' | 'Warning';
+  reason: string;
+  message: string;
+}
+
+export interface Situation {
+  readonly session: LabletSession;
+  readonly world: SessionWorld;
+  readonly now: Date;
+  readonly draft: SessionStatus;
+  /** Seen just now by asking LDS or the GradingEngine; deferred events of the inbox come on top. */
+  readonly signals: readonly Signal[];
+  /** Is T0 part of this judgement? Refusals are decided once, at admission. */
+  admitting: boolean;
+  /** The earliest instant at which a rule could decide otherwise without anything else changing. */
+  wakeAt: Date | undefined;
+  reports: ReportToCreate[];
+  notices: Notice[];
+  /** Events that an overflowing outbox lost, for the metric. */
+  dropped: number;
+}
+
+export function situation(session: LabletSession, world: SessionWorld, now: Date, signals: readonly Signal[] = []): Situation {
+  const draft = structuredClone(session.status ?? {});
+  return { session, world, now, draft, signals, admitting: false, wakeAt: undefined, reports: [], notices: [], dropped: 0 };
+}
+
+/** Is `at` over? If not, it is noted as a time to look again: every deadline that is asked about is also waited for. */
+export function due(s: Situation, at: Date | undefined): boolean {
+  if (at === undefined) return false;
+  if (at <= s.now) return true;
+  s.wakeAt = earliest(s.wakeAt, at);
+  return false;
+}
+
+export const isForced = (s: Situation): boolean => s.session.metadata.annotations?.[ANNOTATIONS.forceTerminate] !== undefined;
+export const isStartedByHand = (s: Situation): boolean => s.session.metadata.annotations?.[ANNOTATIONS.start] !== undefined;
+export const isHoldReleased = (s: Situation): boolean => s.session.metadata.annotations?.[ANNOTATIONS.releaseHold] !== undefined;
+
+/** Desired state in force: a namespace that goes away takes the session with it; deletion finishes gracefully. */
+export function desired(s: Situation): 'Active' | 'Ended' | 'Terminated' {
+  if (s.world.namespaceTerminating) return 'Terminated';
+  const asked = s.session.spec.desiredState;
+  return asked === 'Active' && isDeleting(s.session) ? 'Ended' : asked;
+}
+
+/** When the current phase was entered; creation for a session without a phase. */
+export function since(s: Situation): Date {
+  const entry = s.draft.history?.findLast((transition) => transition.to === s.draft.phase);
+  return fromTime(entry?.at ?? s.session.metadata.creationTimestamp);
+}
+
+export const slotStart = (s: Situation): Date | undefined => fromTime(s.draft.timeslot?.start);
+export const slotEnd = (s: Situation): Date | undefined => fromTime(s.draft.timeslot?.end);
+
+/** Was the session booked for a time (and not as soon as possible)? */
+export const isBooked = (s: Situation): boolean => s.session.spec.timeslot?.start !== undefined;
+
+/** The last instant at which the candidate may work: end of the slot, or maxDuration and extension after the start. */
+export function hardEnd(s: Situation): Date | undefined {
+  if (s.world.definition.state !== 'ready') return slotEnd(s);
+  const { maxDuration } = s.world.definition.durations;
+  const started = fromTime(s.draft.startedAt);
+  const bookedEnd = fromTime(s.draft.timeslot?.bookedEnd);
+  const end = slotEnd(s);
+  const extension = end && bookedEnd ? Math.max(0, end.getTime() - bookedEnd.getTime()) : 0;
+  return earliest(end, started && plus(started, maxDuration + extension));
+}
+
+/** When a Ready session that nobody starts counts as no-show; undefined: never. */
+export function noShowAt(s: Situation): Date | undefined {
+  if (s.world.definition.state !== 'ready') return undefined;
+  const { noShowTimeout } = s.world.definition.durations;
+  const from = latest(fromTime(s.draft.readyAt), slotStart(s));
+  return noShowTimeout === 0 || from === undefined ? undefined : plus(from, noShowTimeout);
+}
+
+/** What was seen of a kind of event: by asking, or deferred in the inbox. The caller marks it with `settle` once it is used. */
+export interface Seen<T extends ConsumedType> {
+  event: ConsumedEvent<T>;
+  actor: Signal['actor'];
+  entry?: InboxEntry;
+}
+
+export function seen<T extends ConsumedType>(s: Situation, type: T): Seen<T> | undefined {
+  const entry = s.draft.inbox?.find((candidate) => candidate.type === type && candidate.result === 'Deferred');
+  if (entry?.data !== undefined) {
+    const event = { type, id: entry.id, source: entry.source, time: entry.time, data: readStoredData(type, entry.data) } as ConsumedEvent<T>;
+    return { event, actor: type.startsWith('lds.') ? 'lds' : 'grading-engine', entry };
+  }
+  const signal = s.signals.find((candidate) => candidate.event.type === type);
+  return signal && { event: signal.event as ConsumedEvent<T>, actor: signal.actor };
+}
+
+/** Marks a deferred event as used (Applied) or no longer of use (Ignored); its data is no longer needed. */
+export function settle(s: Situation, entry: InboxEntry | undefined, result: 'Applied' | 'Ignored'): void {
+  if (!entry) return;
+  s.draft.inbox = s.draft.inbox?.map((candidate) => {
+    if (candidate.id !== entry.id || candidate.source !== entry.source) return candidate;
+    const { data: _, ...rest } = candidate;
+    return { ...rest, result };
+  });
+}
+
+/** The slot in force at admission: as booked, its end defaulted to start + maxDuration. */
+export function bookedSlot(s: Situation, scale: number): { start?: string; end?: string; bookedEnd?: string } {
+  const { start, end } = s.session.spec.timeslot ?? {};
+  if (start === undefined || s.world.definition.state !== 'ready') return {};
+  const until = end ?? plus(new Date(start), parseDuration(s.world.definition.definition.spec.maxDuration) / scale).toISOString();
+  return { start, end: until, bookedEnd: until };
+}
+
+export const phaseOf = (session: LabletSession): SessionPhase | undefined => session.status?.phase;
