@@ -235,7 +235,8 @@ export class Informer<T extends KubeObject> {
 
   async #auditLoop(signal: AbortSignal): Promise<void> {
     const { auditMs = 600_000 } = this.#options;
-    while (auditMs > 0 && !signal.aborted) {
+    if (auditMs === 0) return;
+    for (;;) {
       try {
         await sleep(auditMs * (0.9 + 0.2 * Math.random()), signal);
         for (const scope of this.#scopes) {
@@ -274,6 +275,7 @@ export class Informer<T extends KubeObject> {
 /** They take half of the memory of an object, and no decision reads them. */
 function withoutManagedFields<T extends KubeObject>(object: T): T {
   if (!('managedFields' in object.metadata)) return object;
-  const { managedFields: _dropped, ...metadata } = object.metadata;
+  const metadata: T['metadata'] & { managedFields?: unknown } = { ...object.metadata };
+  delete metadata.managedFields;
   return { ...object, metadata };
 }

@@ -88,7 +88,7 @@ export class Reflector<T extends KubeObject> {
   /** Runs until the signal is aborted; never fails. */
   async run(signal: AbortSignal): Promise<void> {
     let state = initialState(this.#options.streaming ?? true);
-    while (!signal.aborted) {
+    for (;;) {
       this.#round = new AbortController();
       const round = AbortSignal.any([signal, this.#round.signal]);
       const outcome = await this.#perform(state.action, state.waitMs, round);
@@ -213,7 +213,7 @@ export class Reflector<T extends KubeObject> {
     const error = outcome.kind === 'list-failed' || outcome.kind === 'watch-ended' ? outcome.error : undefined;
     const idle = error instanceof WatchIdleError;
     if (error !== undefined && !idle) {
-      this.#stats.lastError = error instanceof Error ? error.message : String(error);
+      this.#stats.lastError = error instanceof Error ? error.message : 'unknown';
       this.#log.warn({ ...this.#fields, err: error, outcome: outcome.kind }, 'watching failed, will go on');
     }
     if (outcome.kind !== 'watch-ended') return;

@@ -89,7 +89,9 @@ export class ObjectStore<T extends KubeObject> {
   replace(items: readonly T[], inScope: (key: string) => boolean = () => true, keep: (key: string, item: T | undefined) => boolean = () => false): Change<T>[] {
     const incoming = new Map(items.map((item) => [objectKey(item), item]));
     const changes: Change<T>[] = [];
-    const note = (change: Change<T> | undefined): void => void (change === undefined || changes.push(change));
+    const note = (change: Change<T> | undefined): void => {
+      if (change !== undefined) changes.push(change);
+    };
     for (const key of [...this.#objects.keys()]) {
       if (inScope(key) && !incoming.has(key) && !keep(key, undefined)) note(this.delete(key));
     }

@@ -72,7 +72,7 @@ export function parseEvent<T extends KubeObject>(line: string, resource: Resourc
 export function storedObject<T extends KubeObject>(value: unknown, resource: Resource<T>, context: string): T {
   const parsed = objectSchema.safeParse(value);
   if (!parsed.success) throw new ProtocolError(`${context}: not an object: ${z.prettifyError(parsed.error)}`);
-  return { apiVersion: apiVersionOf(resource), kind: resource.kind, ...(value as T) };
+  return Object.assign({ apiVersion: apiVersionOf(resource), kind: resource.kind }, value as T);
 }
 
 /**
