@@ -1,7 +1,7 @@
 /** A definition version as a session uses it: frozen in a ControllerRevision, durations in milliseconds. */
 import { parseDuration } from './duration.ts';
 import { parseQuantity } from './quantity.ts';
-import type { PortTemplate } from './topology/ports.ts';
+import type { PortTemplate } from './ports.ts';
 import type { LabletDefinitionSpec } from '../api/labletdefinition.ts';
 
 export interface Resources {

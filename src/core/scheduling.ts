@@ -1,0 +1,172 @@
+/**
+ * Which worker a session gets: filters in order, then a score (contract, §3). Pure: a snapshot in, an answer out.
+ * The leader keeps the snapshot as its assumed state, so that a decision never waits for the watch to catch up.
+ */
+import picomatch from 'picomatch';
+import { compareVersions } from './version.ts';
+import { freeCount } from './ports.ts';
+import type { PortRange } from './ports.ts';
+import type { PinnedDefinition, Resources } from './definition.ts';
+
+export const REJECTIONS = ['WorkerNotReady', 'WorkerDraining', 'LicenseMismatch', 'NodeLimit', 'InsufficientResources', 'IncompatibleImage', 'NoPorts', 'NoNestedVirtualization'] as const;
+export type Rejection = (typeof REJECTIONS)[number];
+
+/** A worker as the scheduler sees it; `used` counts all that is bound to it, decisions of this moment included. */
+export interface WorkerSnapshot {
+  name: string;
+  phase: string;
+  /** Not draining, CML reachable, licence in order. */
+  schedulable: boolean;
+  draining: boolean;
+  provider: 'static' | 'ec2';
+  license: string | undefined;
+  /** The smaller of the template's maxNodes and the licence's limit. */
+  nodeLimit: number;
+  declared: Resources;
+  used: Resources & { nodes: number };
+  sessions: number;
+  portRange: PortRange;
+  takenPorts: ReadonlySet<number>;
+  imageName: string | undefined;
+  cmlVersion: string | undefined;
+  nodeDefinitions: ReadonlySet<string> | undefined;
+  nestedVirtualization: boolean;
+  /** Free Labs that a session may claim, best first: name, definition key and version. */
+  reusableLabs: readonly ReusableLab[];
+}
+
+export interface ReusableLab {
+  name: string;
+  /** `namespace/name@version` */
+  definition: string;
+  state: 'Wiped' | 'Stopped' | 'Defined';
+}
+
+/** What a session needs of a worker. */
+export interface Demand {
+  /** `namespace/name@version`: the key under which a Lab can be used again. */
+  definition: string;
+  resources: Resources;
+  nodeCount: number;
+  nodeDefinitions: readonly string[];
+  portCount: number;
+  images: readonly { namePattern?: string | undefined; cmlVersionMin?: string | undefined; cmlVersionMax?: string | undefined; nodeDefinitions?: string[] | undefined }[];
+  licenseAffinity: readonly string[];
+  nestedVirtualization: boolean;
+  labReuse: boolean;
+}
+
+export const definitionKey = (ref: { namespace: string; name: string; version: string }): string => `${ref.namespace}/${ref.name}@${ref.version}`;
+
+export function demandOf(definition: PinnedDefinition, resources: Resources): Demand {
+  const { spec } = definition;
+  return {
+    definition: definitionKey(definition), resources, nodeCount: definition.nodeCount, nodeDefinitions: definition.nodeDefinitions,
+    portCount: definition.ports.length, images: spec.images ?? [], licenseAffinity: spec.licenseAffinity ?? [],
+    nestedVirtualization: spec.nestedVirtualization, labReuse: spec.labReuse,
+  };
+}
+
+type Filter = (worker: WorkerSnapshot, demand: Demand) => Rejection | undefined;
+
+const unless = (holds: boolean, rejection: Rejection): Rejection | undefined => (holds ? undefined : rejection);
+
+/** In the order of the contract: the first failure is the reason that is told. */
+const FILTERS: readonly Filter[] = [
+  (worker) => (worker.draining ? 'WorkerDraining' : unless(worker.phase === 'Running' && worker.schedulable, 'WorkerNotReady')),
+  (worker, demand) => unless(demand.licenseAffinity.length === 0 || demand.licenseAffinity.includes(worker.license ?? ''), 'LicenseMismatch'),
+  (worker, demand) => unless(worker.used.nodes + demand.nodeCount <= worker.nodeLimit, 'NodeLimit'),
+  (worker, { resources }) => unless((['cpu', 'memory', 'storage'] as const).every((name) => worker.used[name] + resources[name] <= worker.declared[name]), 'InsufficientResources'),
+  (worker, demand) => unless(imageFits(worker, demand), 'IncompatibleImage'),
+  (worker, demand) => unless(reusable(worker, demand) !== undefined || freeCount(worker.portRange, worker.takenPorts) >= demand.portCount, 'NoPorts'),
+  (worker, demand) => unless(!demand.nestedVirtualization || worker.nestedVirtualization, 'NoNestedVirtualization'),
+];
+
+function imageFits(worker: WorkerSnapshot, demand: Demand): boolean {
+  const has = (definitions: readonly string[]): boolean => worker.nodeDefinitions === undefined || definitions.every((definition) => worker.nodeDefinitions?.has(definition));
+  if (!has(demand.nodeDefinitions)) return false;
+  return demand.images.every((image) => {
+    if (image.namePattern && worker.provider === 'ec2' && !picomatch.isMatch(worker.imageName ?? '', image.namePattern)) return false;
+    const { cmlVersion } = worker;
+    if (image.cmlVersionMin && (!cmlVersion || compareVersions(cmlVersion, image.cmlVersionMin) < 0)) return false;
+    if (image.cmlVersionMax && (!cmlVersion || compareVersions(cmlVersion, image.cmlVersionMax) > 0)) return false;
+    return has(image.nodeDefinitions ?? []);
+  });
+}
+
+/** The free Lab of the same definition and version that is ready soonest. */
+export function reusable(worker: WorkerSnapshot, demand: Demand): ReusableLab | undefined {
+  if (!demand.labReuse) return undefined;
+  const order = ['Wiped', 'Defined', 'Stopped'];
+  return worker.reusableLabs
+    .filter((lab) => lab.definition === demand.definition)
+    .toSorted((a, b) => order.indexOf(a.state) - order.indexOf(b.state) || (a.name < b.name ? -1 : 1))[0];
+}
+
+/** Why the session cannot run on the worker now; undefined: it can. */
+export function rejection(worker: WorkerSnapshot, demand: Demand): Rejection | undefined {
+  for (const filter of FILTERS) {
+    const found = filter(worker, demand);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+const REUSE_BONUS = 0.02;
+
+/** Packs: the fuller worker wins, and a little more if it holds a Lab that can be used again. */
+export function score(worker: WorkerSnapshot, demand: Demand): number {
+  const ratio = (name: 'cpu' | 'memory'): number => (worker.declared[name] === 0 ? 0 : worker.used[name] / worker.declared[name]);
+  return (ratio('cpu') + ratio('memory')) / 2 + Math.min(0.05, 0.01 * worker.sessions) + (reusable(worker, demand) ? REUSE_BONUS : 0);
+}
+
+export type Placement =
+  | { kind: 'assign'; worker: WorkerSnapshot; reuse: ReusableLab | undefined }
+  | { kind: 'wait'; message: string; rejections: Partial<Record<Rejection, number>> };
+
+/** The best worker for a session, or what every worker lacks: `0/7 workers: 3 NodeLimit, 4 InsufficientResources`. */
+export function place(demand: Demand, workers: readonly WorkerSnapshot[]): Placement {
+  const rejections: Partial<Record<Rejection, number>> = {};
+  let best: { worker: WorkerSnapshot; score: number } | undefined;
+  for (const worker of workers) {
+    const found = rejection(worker, demand);
+    if (found) {
+      rejections[found] = (rejections[found] ?? 0) + 1;
+      continue;
+    }
+    const candidate = { worker, score: score(worker, demand) };
+    if (!best || better(candidate, best)) best = candidate;
+  }
+  if (best) return { kind: 'assign', worker: best.worker, reuse: reusable(best.worker, demand) };
+  return { kind: 'wait', message: explain(rejections, workers.length), rejections };
+}
+
+const remainingMemory = (worker: WorkerSnapshot): number => worker.declared.memory - worker.used.memory;
+
+function better(a: { worker: WorkerSnapshot; score: number }, b: { worker: WorkerSnapshot; score: number }): boolean {
+  if (a.score !== b.score) return a.score > b.score;
+  const memory = remainingMemory(a.worker) - remainingMemory(b.worker);
+  return memory === 0 ? a.worker.name < b.worker.name : memory < 0;
+}
+
+function explain(rejections: Partial<Record<Rejection, number>>, workers: number): string {
+  if (workers === 0) return '0/0 workers: there is no worker. Create a Worker, or a WorkerTemplate that can make one.';
+  const counts = REJECTIONS.flatMap((reason) => (rejections[reason] ? [`${rejections[reason]} ${reason}`] : []));
+  return `0/${workers} workers: ${counts.join(', ')}`;
+}
+
+/** A session that waits for a worker. */
+export interface Waiting {
+  key: string;
+  /** Start of the slot; undefined: as soon as possible. */
+  start: Date | undefined;
+  created: Date;
+}
+
+/** Order of the queue: time to start (as soon as possible counts from creation), then age, then name. */
+export function queueOrder(a: Waiting, b: Waiting): number {
+  const time = (a.start ?? a.created).getTime() - (b.start ?? b.created).getTime();
+  if (time !== 0) return time;
+  const age = a.created.getTime() - b.created.getTime();
+  return age !== 0 ? age : a.key < b.key ? -1 : Number(a.key > b.key);
+}
