@@ -42,6 +42,6 @@ export interface ClientFactory {
   cml(target: CmlTarget): CmlPort;
   lds(target: LdsTarget): LdsPort;
   grading(target: GradingTarget): GradingPort;
-  /** Closes all connections; calls in flight are aborted. */
+  /** Closes all connections once the calls in flight, which their signals end, have ended. */
   close(): Promise<void>;
 }

@@ -83,6 +83,9 @@ const NEVER_SENT: Readonly<Record<string, string>> = {
   ),
 };
 
+const codedError = z.object({ code: z.string() });
+const manyErrors = z.object({ errors: z.tuple([z.unknown()], z.unknown()) });
+
 export interface TransportFailure {
   readonly description: string;
   /** The request, or a part of it, may have reached the other side. */
@@ -93,9 +96,9 @@ export interface TransportFailure {
 
 /** Reads an error of the transport: how far the request came, and what to tell people. */
 export function readTransportError(error: unknown): TransportFailure {
-  // Happy eyeballs gives one error for all addresses; they failed alike as a rule.
-  const first: unknown = error instanceof AggregateError ? (error.errors as unknown[])[0] : error;
-  const code = first instanceof Error && 'code' in first && typeof first.code === 'string' ? first.code : '';
+  // With several addresses for a name there is one error for all of them; they failed alike as a rule.
+  const many = manyErrors.safeParse(error);
+  const code = codedError.safeParse(many.success ? many.data.errors[0] : error).data?.code ?? '';
   const neverSent = NEVER_SENT[code];
   if (neverSent !== undefined) return { description: neverSent, sent: false, tooLarge: false };
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return { description: 'the answer is too large', sent: true, tooLarge: true };

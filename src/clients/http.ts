@@ -47,10 +47,7 @@ export class HttpHost {
   #ca: string | undefined;
 
   constructor(options: HttpHostOptions) {
-    const url = URL.parse(options.endpoint);
-    if (url === null || !/^https?:$/.test(url.protocol)) {
-      throw new TypeError(`endpoint "${options.endpoint}" is no http or https URL; write it like "https://cml-01.example.org"`);
-    }
+    const url = parseEndpoint(options.endpoint);
     this.host = url.host;
     this.#options = options;
     this.#origin = url.origin;
@@ -200,4 +197,16 @@ export class HttpHost {
 function doubtAfter(failure: ExternalError, before: boolean): boolean {
   if (failure.kind === 'outcomeUnknown') return true;
   return failure.kind === 'unavailable' ? before : false;
+}
+
+/**
+ * The URL of an outside system.
+ * @throws TypeError that says how to write one
+ */
+export function parseEndpoint(endpoint: string): URL {
+  const url = URL.parse(endpoint);
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw new TypeError(`endpoint "${endpoint}" is no http or https URL; write it like "https://cml-01.example.org"`);
+  }
+  return url;
 }

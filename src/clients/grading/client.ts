@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { CallOptions } from '../call.ts';
 import { ExternalError, isNotFound } from '../errors.ts';
-import { HttpHost } from '../http.ts';
+import { HttpHost, parseEndpoint } from '../http.ts';
 import type { HttpHostOptions } from '../http.ts';
 import type { HttpCall } from '../http-call.ts';
 import { Login } from '../login.ts';
@@ -44,13 +44,14 @@ export class GradingClient implements GradingPort {
   constructor(options: GradingClientOptions) {
     const now = options.now ?? Date.now;
     this.#http = new HttpHost({ ...options, system: 'grading' });
-    this.#tokens = new HttpHost({ ...options, system: 'grading', endpoint: options.tokenUrl });
+    const tokenUrl = parseEndpoint(options.tokenUrl);
+    this.#tokens = new HttpHost({ ...options, system: 'grading', endpoint: tokenUrl.origin });
     this.#login = new Login({
       credentials: options.credentials,
       obtain: (credentials, signal) => {
         this.#http.trust(credentials.ca);
         this.#tokens.trust(credentials.ca);
-        return requestToken(this.#tokens, credentials, signal, now);
+        return requestToken(this.#tokens, { path: tokenUrl.pathname, credentials, signal, now });
       },
       expired: (token) => now() >= token.usableUntil,
     });

@@ -20,15 +20,24 @@ const MAX_MARGIN_S = 60;
 /** RFC 6749 leaves `expires_in` out where the length is agreed elsewhere; 5 min is what identity providers issue at least. */
 const DEFAULT_LIFETIME_S = 300;
 
+export interface TokenRequest {
+  /** The token endpoint's path on its host. */
+  readonly path: string;
+  readonly credentials: Credentials;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+}
+
 /**
- * The client credentials grant (RFC 6749 §4.4), with the client authenticated by HTTP Basic (§2.3.1). It is two
- * lines on our own HTTP layer; an OAuth library would bring a second one, without its limits and its private CA.
+ * The client credentials grant (RFC 6749 §4.4), with the client authenticated by HTTP Basic (§2.3.1). It is a
+ * few lines on our own HTTP layer; an OAuth library would bring a second one, without its limits and its private CA.
  */
-export async function requestToken(http: HttpHost, { username, password }: Credentials, signal: AbortSignal, now: () => number): Promise<AccessToken> {
+export async function requestToken(http: HttpHost, { path, credentials, signal, now }: TokenRequest): Promise<AccessToken> {
+  const { username, password } = credentials;
   const answer = await http.json(
     {
       method: 'POST',
-      path: '',
+      path,
       headers: { authorization: basicAuthorization(formEncode(username), formEncode(password)) },
       form: { grant_type: 'client_credentials' },
       secrets: [password],
