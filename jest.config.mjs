@@ -18,6 +18,8 @@ const withClusters = {
 export default {
   // Two cores carry the tests and, beside them, etcd and the API server.
   maxWorkers: 2,
+  // A real API server takes its time on a busy machine; a test that waits fails with what it saw, not by this limit.
+  testTimeout: 60_000,
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts', '<rootDir>/test/property/**/*.test.ts'] },
     { ...withClusters, displayName: 'integration', testMatch: ['<rootDir>/test/integration/**/*.test.ts'] },
