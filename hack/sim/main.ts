@@ -16,7 +16,7 @@ import { createLdsSimulator } from './lds/simulator.ts';
 interface CommonFlags {
   port: number;
   host: string;
-  seed: string;
+  seed?: string;
   fault: FaultSwitch[];
   latency: number;
   user: string;
@@ -88,7 +88,7 @@ function command(name: string, description: string): Command {
     .description(description)
     .option('--port <port>', 'port to listen on, 0 for any free one', aPort, 0)
     .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--seed <text>', 'feeds every random choice', 'lablet')
+    .option('--seed <text>', 'feeds every random choice (default: a new one, shown when ready)')
     .option('--fault <name=rate>', 'share of the calls that a fault hits; repeatable', (text, all: FaultSwitch[]) => [...all, aFault(text)], [])
     .option('--latency <duration>', 'every answer waits for so long', aDuration, 0)
     .option('--user <name>', 'login', 'admin')
@@ -113,7 +113,8 @@ function common(flags: CommonFlags): SimulatorOptions {
   const { tlsCert, tlsKey, port, host, seed, user, password } = flags;
   if ((tlsCert === undefined) !== (tlsKey === undefined)) throw new InvalidArgumentError('--tls-cert and --tls-key belong together');
   return {
-    port, host, seed, user, password, faults: flags.fault, latencyMs: flags.latency, timeScale: timeScale(),
+    port, host, user, password, faults: flags.fault, latencyMs: flags.latency, timeScale: timeScale(),
+    ...(seed !== undefined && { seed }),
     ...(tlsCert !== undefined && tlsKey !== undefined && { tls: { cert: readFileSync(tlsCert, 'utf8'), key: readFileSync(tlsKey, 'utf8') } }),
     log: (message, fields) => logger.warn(fields ?? {}, message),
   };

@@ -61,6 +61,7 @@ export interface Cml {
 }
 
 export interface CmlSimulator {
+  readonly seed: string;
   readonly app: Express;
   /** The labs on the host, for a look from inside the process. */
   readonly host: CmlHost;
@@ -113,8 +114,7 @@ export function createCmlSimulator(input: CmlOptions = {}): CmlSimulator {
 
   let close = async (): Promise<void> => Promise.resolve();
   return {
-    app,
-    host,
+    seed, app, host,
     async listen() {
       const listening = await listen(app, options);
       close = () => listening.close();

@@ -1,8 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import type { FaultSwitch } from './faults.ts';
 
 /** Options that every simulator understands. */
 export interface SimulatorOptions {
-  /** Feeds every random choice: the same seed and the same calls give the same world. Default "lablet". */
+  /**
+   * Feeds every random choice: the same seed and the same calls give the same world, down to its ids.
+   * Two simulators of a kind need two seeds. Default: a new one each time.
+   */
   seed?: string;
   /** Faults that are armed from the start. */
   faults?: readonly FaultSwitch[];
@@ -31,7 +35,7 @@ export type ResolvedOptions = Required<Omit<SimulatorOptions, 'tls'>> & Pick<Sim
 /** Fills in the defaults. */
 export function resolveOptions(options: SimulatorOptions): ResolvedOptions {
   return {
-    seed: options.seed ?? 'lablet',
+    seed: options.seed ?? randomUUID(),
     faults: options.faults ?? [],
     latencyMs: options.latencyMs ?? 0,
     user: options.user ?? 'admin',

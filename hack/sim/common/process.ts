@@ -1,5 +1,7 @@
 /** A simulator that can run as a process of its own. */
 export interface Runnable {
+  /** What its random choices were drawn from: the same seed plays the same world again. */
+  readonly seed: string;
   listen(): Promise<string>;
   close(): Promise<void>;
 }
@@ -16,5 +18,5 @@ export async function runProcess(sim: string, simulator: Runnable, exitWithParen
   process.once('SIGINT', stop);
   if (exitWithParent) process.stdin.once('end', stop).once('error', stop).resume();
   const url = await simulator.listen();
-  process.stdout.write(`${JSON.stringify({ sim, url })}\n`);
+  process.stdout.write(`${JSON.stringify({ sim, url, seed: simulator.seed })}\n`);
 }

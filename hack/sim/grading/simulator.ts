@@ -27,6 +27,7 @@ export interface GradingOptions extends SimulatorOptions, EventOptions {
 }
 
 export interface GradingSimulator {
+  readonly seed: string;
   readonly app: Express;
   readonly engine: GradingEngine;
   readonly sender: EventSender;
@@ -67,7 +68,7 @@ export function createGradingSimulator(input: GradingOptions = {}): GradingSimul
 
   let close = async (): Promise<void> => Promise.resolve();
   return {
-    app, engine, sender,
+    seed, app, engine, sender,
     async listen() {
       const listening = await listen(app, options);
       close = () => listening.close();

@@ -32,6 +32,7 @@ export interface LdsOptions extends SimulatorOptions, EventOptions {
 }
 
 export interface LdsSimulator {
+  readonly seed: string;
   readonly app: Express;
   readonly delivery: LabDelivery;
   readonly sender: EventSender;
@@ -72,7 +73,7 @@ export function createLdsSimulator(input: LdsOptions = {}): LdsSimulator {
   app.use(notSimulated(log), answerErrors((status, message) => ({ status, error: message })));
 
   return {
-    app, delivery, sender,
+    seed, app, delivery, sender,
     async listen() {
       const listening = await listen(app, options);
       close = () => listening.close();
