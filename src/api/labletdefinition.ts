@@ -1,7 +1,7 @@
 /** LabletDefinition: a versioned lab template (domain §1.1). */
 import { z } from 'zod';
 import { emitterStatus } from './outbox.ts';
-import { conditions, duration, listMap, listSet, objectName, portNumber, quantity, rules, secretKeyRef, semver, sha256, text, time } from './schema.ts';
+import { conditions, DURATION, duration, formed, listMap, listSet, objectName, portNumber, quantity, rules, secretKeyRef, semver, sha256, text, time } from './schema.ts';
 import type { KubeObject } from './meta.ts';
 import type { CelRule } from './schema.ts';
 
@@ -22,10 +22,7 @@ const topology = rules(
       })
       .optional()
       .describe('The topology from a ConfigMap of this namespace.'),
-    uri: z
-      .string()
-      .max(2048)
-      .regex(/^(https?|s3):\/\/[^\s]+$/)
+    uri: formed(z.string().max(2048), /^(https?|s3):\/\/[^\s]+$/, 'must be a URI that begins with http://, https:// or s3://')
       .optional()
       .describe('The topology from http, https or s3 (s3://BUCKET/KEY).'),
     sha256: sha256().optional().describe('SHA-256 of the exact bytes. With it the content is fixed: other bytes are refused with ArtifactDrift.'),
@@ -40,7 +37,7 @@ const topology = rules(
     message: 'set topology.sha256 (fixed content) or topology.refreshInterval (watched content), not both',
   },
   {
-    rule: "!has(self.refreshInterval) || duration(self.refreshInterval) >= duration('10s')",
+    rule: `!has(self.refreshInterval) || !self.refreshInterval.matches(r'${DURATION.source}') || duration(self.refreshInterval) >= duration('10s')`,
     message: 'topology.refreshInterval must be at least 10s',
   },
 ).describe('Where the CML topology comes from; exactly one source.');
@@ -63,38 +60,33 @@ const pipelinePatch = z.object({
   overrides: z.record(text(63), stepPatch.omit({ name: true })).optional().meta({ maxProperties: 16 }).describe('Other limits for a step of the standard pipeline.'),
 });
 
+const cmlVersion = () => formed(z.string().max(32), /^[0-9]+(\.[0-9]+){0,2}$/, 'must be a CML version such as 2.9 or 2.9.0');
+
 const between = (field: string, min: string, max: string) => ({
-  rule: `duration(self) >= duration('${min}') && duration(self) <= duration('${max}')`,
+  rule: `!self.matches(r'${DURATION.source}') || (duration(self) >= duration('${min}') && duration(self) <= duration('${max}'))`,
   message: `${field} must be between ${min} and ${max}`,
 });
 
 export const labletDefinitionSpec = z
   .object({
-    version: rules(semver(), {
-      rule: 'isSemver(self)',
-      message: 'version must be a semantic version MAJOR.MINOR.PATCH such as 1.2.0',
-    }).describe('Version of the template, MAJOR.MINOR.PATCH. It only moves forward; any change of the versioned fields needs a greater one.'),
+    version: semver().describe('Version of the template, MAJOR.MINOR.PATCH. It only moves forward; any change of the versioned fields needs a greater one.'),
     title: text(256).optional().describe('Name for people.'),
     formQualifiedName: text(256).optional().describe('Content id in LDS and GradingEngine, spaces included ("Exam CCNP TEST v1 LAB 1.1"). Absent: no LDS page and no content sync.'),
     topology,
-    resources: rules(
-      z.object({
+    resources: z
+      .object({
         cpu: quantity().describe('CPUs of the whole lab, a Kubernetes quantity.'),
         memory: quantity().describe('Memory of the whole lab, a Kubernetes quantity.'),
         storage: quantity().describe('Disk of the whole lab, a Kubernetes quantity.'),
-      }),
-      {
-        rule: 'isQuantity(string(self.cpu)) && isQuantity(string(self.memory)) && isQuantity(string(self.storage))',
-        message: 'resources.cpu, resources.memory and resources.storage must be Kubernetes quantities such as "4" or 6Gi',
-      },
-    ).describe('What the lab needs, the sum over its nodes.'),
+      })
+      .describe('What the lab needs, the sum over its nodes.'),
     nestedVirtualization: z.boolean().default(true).describe('The nodes need hardware virtualisation (a bare-metal type, or KVM on a static host).'),
     images: z
       .array(
         z.object({
           namePattern: z.string().max(256).optional().describe('Glob over the name of the image of an EC2 worker.'),
-          cmlVersionMin: z.string().max(32).regex(/^[0-9]+(\.[0-9]+){0,2}/).optional().describe('Lowest CML version, compared as numbers.'),
-          cmlVersionMax: z.string().max(32).regex(/^[0-9]+(\.[0-9]+){0,2}/).optional().describe('Highest CML version, compared as numbers.'),
+          cmlVersionMin: cmlVersion().optional().describe('Lowest CML version, compared as numbers.'),
+          cmlVersionMax: cmlVersion().optional().describe('Highest CML version, compared as numbers.'),
           nodeDefinitions: z.array(text(128)).max(64).optional().describe('Node definitions that the host must have. Default: those of the topology.'),
         }),
       )

@@ -33,17 +33,35 @@ export function listSet<S extends z.ZodType>(schema: S): S {
 
 export const text = (max: number): z.ZodString => z.string().min(1).max(max);
 
+/**
+ * A text of a given form, and the words in which a user is told of it: where people write the field, the CRD has a
+ * CEL rule with this message instead of a bare pattern. Keep the pattern within RE2, which knows no lookahead.
+ */
+export function formed(schema: z.ZodString, pattern: RegExp, message: string): z.ZodString {
+  return schema.regex(pattern, message).meta({ [PATTERN_MESSAGE]: message });
+}
+/** Key under which `formed` leaves its message for the generator of the CRDs. */
+export const PATTERN_MESSAGE = 'x-lablet-pattern-message';
+
 /** Name of a namespaced or cluster-scoped object (DNS-1123 subdomain). */
 export const objectName = (): z.ZodString =>
-  z.string().min(1).max(253).regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/);
+  formed(z.string().min(1).max(253), /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'must be the name of an object: lower case letters, digits, "-" and ".", beginning and ending with a letter or digit');
 
-/** Semantic version MAJ.MIN.PATCH, with optional pre-release and build. */
+/**
+ * Semantic version MAJOR.MINOR.PATCH, with optional pre-release. No build metadata, which would not order, and no
+ * capitals, so that it can stand in label values and object names.
+ */
 export const semver = (): z.ZodString =>
-  z.string().max(64).regex(/^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/);
+  formed(
+    z.string().max(63),
+    /^(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})(-(0|[1-9][0-9]{0,8}|[0-9]*[a-z-][0-9a-z-]*)(\.(0|[1-9][0-9]{0,8}|[0-9]*[a-z-][0-9a-z-]*))*)?$/,
+    'must be a semantic version MAJOR.MINOR.PATCH such as 1.2.0 or 1.3.0-rc.1, without build metadata',
+  );
 
+/** Form of a duration, for CEL rules that must not compute with something else. */
+export const DURATION = /^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$/;
 /** Kubernetes duration string: `90m`, `1h30m`, `20s`, `0s`. */
-export const duration = (): z.ZodString =>
-  z.string().max(32).regex(/^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$/);
+export const duration = (): z.ZodString => formed(z.string().max(32), DURATION, 'must be a duration such as 90m, 1h30m or 20s');
 
 /** RFC 3339 time in UTC, as Kubernetes writes it. In CEL it is a timestamp. */
 export const time = (): z.ZodString => z.string().max(64).meta({ format: 'date-time' });
@@ -53,13 +71,12 @@ export const time = (): z.ZodString => z.string().max(64).meta({ format: 'date-t
  * Its value as a number: `parseQuantity` in `src/core/quantity.ts`.
  */
 export const quantity = (): z.ZodType<string | number, string | number> =>
-  z.union([z.number().int(), z.string().max(32)]).meta({
-    'x-kubernetes-int-or-string': true,
-    maxLength: 32,
-    pattern: '^([0-9]+(\\.[0-9]+)?)(([KMGTPE]i?)|[munk]|([eE][-+]?[0-9]+))?$',
+  rules(z.union([z.number().int(), z.string().max(32)]).meta({ 'x-kubernetes-int-or-string': true, maxLength: 32 }), {
+    rule: "isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('0'))",
+    message: 'must be a Kubernetes quantity that is not negative, such as "4", 500m or 6Gi',
   });
 
-export const sha256 = (): z.ZodString => z.string().length(64).regex(/^[0-9a-f]{64}$/);
+export const sha256 = (): z.ZodString => formed(z.string().max(64), /^[0-9a-f]{64}$/, 'must be a SHA-256 as 64 lower case hexadecimal digits');
 
 export const uuid = (): z.ZodString => z.string().min(1).max(64);
 

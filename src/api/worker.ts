@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { emitterStatus, historyEntry, HISTORY_MAX } from './outbox.ts';
 import { LICENSES } from './labletdefinition.ts';
-import { conditions, duration, listSet, objectName, portNumber, quantity, rules, secretKeyRef, text, time } from './schema.ts';
+import { conditions, duration, formed, listSet, objectName, portNumber, quantity, rules, secretKeyRef, text, time } from './schema.ts';
 import type { KubeObject } from './meta.ts';
 
 export const PROVIDERS = ['static', 'ec2'] as const;
@@ -20,17 +20,11 @@ const portRange = rules(
   { rule: 'self.start >= 2000 && self.end <= 9999 && self.start <= self.end', message: 'portRange must lie within 2000 and 9999, start not after end; it must match the PATty window of the CML image' },
 );
 
-const capacity = rules(
-  z.object({
-    cpu: quantity().describe('CPUs.'),
-    memory: quantity().describe('Memory.'),
-    storage: quantity().describe('Disk.'),
-  }),
-  {
-    rule: 'isQuantity(string(self.cpu)) && isQuantity(string(self.memory)) && isQuantity(string(self.storage))',
-    message: 'capacity.cpu, capacity.memory and capacity.storage must be Kubernetes quantities such as "48" or 192Gi',
-  },
-);
+const capacity = z.object({
+  cpu: quantity().describe('CPUs.'),
+  memory: quantity().describe('Memory.'),
+  storage: quantity().describe('Disk.'),
+});
 
 export const workerTemplateSpec = rules(
   z.object({
@@ -45,7 +39,7 @@ export const workerTemplateSpec = rules(
     startupTime: duration().default('20m').describe('Time from launch to ready, until it has been learned.'),
     drainTimeout: duration().default('4h').describe('How long a drain waits for running sessions.'),
     idleTimeout: duration().default('60m').describe('Idle time after which a worker is drained.'),
-    costPerHour: z.string().max(16).regex(/^[0-9]+(\.[0-9]+)?$/).default('3.9641').describe('Cost of one worker for an hour, for choosing and metering.'),
+    costPerHour: formed(z.string().max(16), /^[0-9]+(\.[0-9]+)?$/, 'must be a decimal number in quotes such as "3.9641"').default('3.9641').describe('Cost of one worker for an hour, for choosing and metering.'),
     enabled: z.boolean().default(true).describe('May new workers be made from it?'),
     minWorkers: z.number().int().min(0).max(1000).default(0).describe('Workers kept running.'),
     maxWorkers: z.number().int().min(0).max(1000).default(10).describe('Most workers of this template.'),
@@ -86,7 +80,7 @@ export const workerSpec = rules(
     provider: rules(z.enum(PROVIDERS), { rule: 'self == oldSelf', message: 'provider cannot be changed; create another Worker' }).describe('static or ec2.'),
     desiredState: z.enum(['Running', 'Draining', 'Stopped', 'Terminated']).default('Running').describe('What the worker should be.'),
     instanceId: text(64).optional().describe('EC2 instance to adopt.'),
-    endpoint: z.string().max(512).regex(/^https?:\/\/[^\s/]+(\/[^\s]*)?$/).optional().describe('URL of the CML host (static).'),
+    endpoint: formed(z.string().max(512), /^https?:\/\/[^\s/]+(\/[^\s]*)?$/, 'must be the URL of a CML host such as https://cml-01.example.org').optional().describe('URL of the CML host (static).'),
     overrides: z
       .object({
         capacity: capacity.optional().describe('Capacity of this host, where it differs from the template.'),

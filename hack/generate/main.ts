@@ -1,0 +1,24 @@
+/**
+ * Writes every generated file of the repository, or with --check says which are stale and fails.
+ * A generator is registered by adding it to GENERATORS.
+ */
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { crds } from './crds.ts';
+import { check, write } from './output.ts';
+import type { Generator } from './output.ts';
+
+const GENERATORS: readonly Generator[] = [crds];
+const root = resolve(import.meta.dirname, '../..');
+
+const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
+if (values.check) {
+  const stale = await check(root, GENERATORS);
+  for (const { path, problem } of stale) console.error(`${path} is stale: ${problem}`);
+  if (stale.length > 0) {
+    console.error('Run "make generate" and commit the result.');
+    process.exitCode = 1;
+  }
+} else {
+  for (const { path } of await write(root, GENERATORS)) console.log(`generated ${path}`);
+}
