@@ -1,0 +1,89 @@
+/** What every controller is given. Made once in src/app/wire.ts; nothing here is global. */
+import type { LabletDefinition } from '../api/labletdefinition.ts';
+import type { LabletSession } from '../api/labletsession.ts';
+import type { Lab } from '../api/lab.ts';
+import type { KubeObject } from '../api/meta.ts';
+import type { Namespace } from '../api/resource.ts';
+import type { Worker, WorkerTemplate } from '../api/worker.ts';
+import type { ClientFactory, GradingTarget, LdsTarget } from '../clients/factory-port.ts';
+import type { EvidenceStore } from '../clients/evidence/port.ts';
+import type { Timeouts } from '../core/timeouts.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { Informer } from '../kube/informer.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Leadership } from '../runtime/leadership.ts';
+import type { EventSink } from '../runtime/recorder.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { OutboxDraft } from '../core/outbox.ts';
+import type { RevisionStore } from './revisions.ts';
+import type { SecretReader } from './secrets.ts';
+
+/** The caches that controllers share. Indexes: see `addIndexes` in src/app/caches.ts. */
+export interface Caches {
+  sessions: Informer<LabletSession>;
+  definitions: Informer<LabletDefinition>;
+  labs: Informer<Lab>;
+  workers: Informer<Worker>;
+  templates: Informer<WorkerTemplate>;
+  namespaces: Informer<Namespace>;
+}
+
+/** Names of the indexes on the caches. */
+export const INDEX = {
+  /** Sessions by `namespace/definition name`. */
+  sessionsByDefinition: 'definition',
+  /** Sessions by worker name. */
+  sessionsByWorker: 'worker',
+  /** Sessions by phase, '' for none. */
+  sessionsByPhase: 'phase',
+  /** Sessions by `namespace/reservationId`. */
+  sessionsByReservation: 'reservation',
+  /** Labs by uid of the session that has claimed them; '' for free ones. */
+  labsBySession: 'session',
+  /** Labs by worker name. */
+  labsByWorker: 'worker',
+  /** Workers by template name. */
+  workersByTemplate: 'template',
+} as const;
+
+/** What the installation was configured with, as far as controllers care. */
+export interface Settings {
+  timeouts: Timeouts;
+  /** TIME_SCALE: durations of the domain are divided by it; 1 in production. */
+  scale: number;
+  /** 4 hex digits; ends the title of every lab that we make. */
+  clusterId: string;
+  /** The controller's own namespace: credentials of workers, LDS and GradingEngine are there. */
+  namespace: string;
+  /** Is there a sink for events? Without one nothing is recorded in an outbox. */
+  emit: boolean;
+  lds: LdsTarget | undefined;
+  grading: GradingTarget | undefined;
+}
+
+export interface Deps {
+  client: KubeClient;
+  caches: Caches;
+  clock: Clock;
+  log: Logger;
+  metrics: Metrics;
+  leadership: Leadership;
+  events: EventSink;
+  clients: ClientFactory;
+  revisions: RevisionStore;
+  secrets: SecretReader;
+  /** Undefined: EVIDENCE_URL is not set, evidence is not kept. */
+  evidence: EvidenceStore | undefined;
+  settings: Settings;
+  /** Drops acknowledged outbox entries from every status that is written anyway. */
+  amend: <S extends OutboxDraft>(next: S, object: KubeObject) => S;
+}
+
+/**
+ * The signal of one outside effect: ends with the pass, and with the right to act (design "Lost lease").
+ * @throws NotLeaderError if the lease is not valid for long enough
+ */
+export function effectSignal(deps: Pick<Deps, 'leadership'>, pass: AbortSignal): AbortSignal {
+  return AbortSignal.any([pass, deps.leadership.effectSignal()]);
+}

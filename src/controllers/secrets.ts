@@ -1,0 +1,64 @@
+/** Secrets, read by name and never listed; kept for 30 s so that a change is seen soon and a call costs no read. */
+import { SECRETS } from '../api/kinds.ts';
+import { NotFoundError } from '../kube/errors.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { Credentials } from '../clients/factory-port.ts';
+import type { Clock } from '../runtime/clock.ts';
+
+const KEEP_MS = 30_000;
+
+/** Thrown when a Secret, or a key of it, is not there: says which, and never what is in it. */
+export class MissingSecretError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'MissingSecretError';
+  }
+}
+
+export class SecretReader {
+  private readonly client: KubeClient;
+  private readonly clock: Clock;
+  private readonly kept = new Map<string, { at: number; data: Record<string, string> }>();
+
+  constructor(client: KubeClient, clock: Clock) {
+    this.client = client;
+    this.clock = clock;
+  }
+
+  /** All keys of a Secret, decoded. `fresh` reads it even if it was read just now. @throws MissingSecretError */
+  async read(namespace: string, name: string, options: { signal: AbortSignal; fresh?: boolean }): Promise<Record<string, string>> {
+    const key = `${namespace}/${name}`;
+    const kept = this.kept.get(key);
+    if (kept && !options.fresh && this.clock.monotonic() - kept.at < KEEP_MS) return kept.data;
+    const data = await this.fetch(namespace, name, options.signal);
+    this.kept.set(key, { at: this.clock.monotonic(), data });
+    return data;
+  }
+
+  /** One key of a Secret. @throws MissingSecretError */
+  async value(namespace: string, ref: { name: string; key?: string | undefined }, fallbackKey: string, options: { signal: AbortSignal; fresh?: boolean }): Promise<string> {
+    const key = ref.key ?? fallbackKey;
+    const value = (await this.read(namespace, ref.name, options))[key];
+    if (value === undefined) throw new MissingSecretError(`Secret ${namespace}/${ref.name} has no key ${key}; add it`);
+    return value;
+  }
+
+  /** User name, password and CA of a host; `key` is `namespace/name`. @throws MissingSecretError */
+  async credentials(key: string, options: { signal: AbortSignal; fresh: boolean }): Promise<Credentials> {
+    const [namespace = '', name = ''] = key.split('/');
+    const data = await this.read(namespace, name, options);
+    const { username, password } = data;
+    if (username === undefined || password === undefined) throw new MissingSecretError(`Secret ${key} needs the keys username and password`);
+    return { username, password, ca: data['ca.crt'] };
+  }
+
+  private async fetch(namespace: string, name: string, signal: AbortSignal): Promise<Record<string, string>> {
+    try {
+      const secret = await this.client.get(SECRETS, name, namespace, { signal });
+      return Object.fromEntries(Object.entries(secret.data ?? {}).map(([field, value]) => [field, Buffer.from(value, 'base64').toString('utf8')]));
+    } catch (error) {
+      if (error instanceof NotFoundError) throw new MissingSecretError(`Secret ${namespace}/${name} does not exist; create it`);
+      throw error;
+    }
+  }
+}
