@@ -148,8 +148,8 @@ export class CmlClient implements CmlPort {
     const request: Request = { method: 'GET', path: '/labs/{id}/nodes/{node}/consoles/{console}/log', params, query };
     const body = await this.#login.run((identity) => this.#http.text(this.#authorised(request, identity, options)), options.signal);
     // A JSON string in some versions, plain text in others.
-    const json = answers.bareString.safeParse(parseJson(body));
-    return json.success ? json.data : body;
+    const json = parseJson(body);
+    return typeof json === 'string' ? json : body;
   }
 
   topology(labId: string, options: CallOptions & { readonly includeConfigurations: boolean }): Promise<CmlTopology> {

@@ -60,6 +60,7 @@ export interface GradingPort {
   /** Creates the session, or gives the one that already has this id. */
   createSession(request: GradingSessionRequest, options: CallOptions): Promise<GradingSessionView>;
   session(sessionId: string, options: CallOptions): Promise<GradingSessionView>;
+  /** Resolves too if the session has the part already. */
   addPart(sessionId: string, part: string, options: CallOptions): Promise<void>;
   /** Assigns the pod, or replaces the one that is assigned. */
   assignPod(sessionId: string, part: string, pod: GradingPod, options: CallOptions): Promise<void>;
