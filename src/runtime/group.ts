@@ -6,7 +6,7 @@ export class Group {
   private readonly runnables: readonly Runnable[];
   private readonly onFailure: (error: Error) => void;
   private readonly term = new TermControl();
-  private readonly live = new Map<string, Promise<void>>();
+  private readonly live = new Map<Runnable, Promise<void>>();
 
   /** @param onFailure told when one fails: the others go on until `stop` */
   constructor(runnables: readonly Runnable[], onFailure: (error: Error) => void) {
@@ -16,11 +16,10 @@ export class Group {
 
   start(): void {
     for (const runnable of this.runnables) {
-      const { name } = runnable;
       const running = (async () => runnable.run(this.term))()
         .catch((error: unknown) => this.onFailure(error instanceof Error ? error : new Error(String(error))))
-        .finally(() => this.live.delete(name));
-      this.live.set(name, running);
+        .finally(() => this.live.delete(runnable));
+      this.live.set(runnable, running);
     }
   }
 
@@ -37,6 +36,6 @@ export class Group {
 
   /** Names of those that have not ended. */
   running(): string[] {
-    return [...this.live.keys()];
+    return [...this.live.keys()].map((runnable) => runnable.name);
   }
 }

@@ -10,7 +10,7 @@ import type { Logger } from '../telemetry/log.ts';
 import type { Clock } from './clock.ts';
 import type { Elector } from './elector.ts';
 import { Group } from './group.ts';
-import { aborted, TermControl } from './runnable.ts';
+import { aborted } from './runnable.ts';
 import type { Runnable, Term } from './runnable.ts';
 
 /** What the manager needs of an informer. */
@@ -65,6 +65,8 @@ export class Manager {
   private readonly options: ManagerOptions;
   private state: 'starting' | 'running' | 'stopping' | 'stopped' = 'starting';
   private failure: Error | undefined;
+  /** The leader's work of the running term. */
+  private term: Group | undefined;
 
   constructor(options: ManagerOptions) {
     this.options = options;
@@ -125,7 +127,7 @@ export class Manager {
     const inTime = await within(clock, wound, stopTimeoutMs);
     cancelAbort();
     caches.abort(new Error('the program is stopping'));
-    if (!inTime) fail(new StopTimeoutError(groups.flatMap((group) => group.running()), stopTimeoutMs));
+    if (!inTime) fail(new StopTimeoutError([...(this.term?.running() ?? []), ...groups.flatMap((group) => group.running())], stopTimeoutMs));
     this.state = 'stopped';
     log.info('stopped');
     if (this.failure) throw this.failure;
@@ -141,28 +143,26 @@ export class Manager {
 
   /** The election and the leader's work, as one runnable. */
   private leading(): Runnable {
-    const { elector, leaderOnly = [] } = this.options;
-    const lead = (term: Term): Promise<void> => runAll(leaderOnly, term);
+    const { elector } = this.options;
+    const lead = (term: Term): Promise<void> => this.lead(term);
     return { name: 'leader', run: (term) => (elector ? elector.run(term, lead) : lead(term)) };
   }
-}
 
-/** Runs all of `runnables` for one term; if one fails the others are ended and its error is thrown. */
-async function runAll(runnables: readonly Runnable[], term: Term): Promise<void> {
-  const failed = new AbortController();
-  let failure: Error | undefined;
-  const group = new Group(runnables, (error) => {
-    failure ??= error;
-    failed.abort(error);
-  });
-  group.start();
-  const onEnded = (): void => group.abort(term.ended.reason as Error);
-  term.ended.addEventListener('abort', onEnded, { once: true });
-  await Promise.race([aborted(term.closing), aborted(failed.signal)]);
-  if (term.ended.aborted) onEnded();
-  await group.stop(failure ?? (term.closing.reason as Error));
-  term.ended.removeEventListener('abort', onEnded);
-  if (failure) throw failure;
+  /** One term: runs what only the leader runs. If a part fails the others are ended, and its error is thrown. */
+  private async lead(term: Term): Promise<void> {
+    const failed = Promise.withResolvers<Error>();
+    const group = new Group(this.options.leaderOnly ?? [], (error) => failed.resolve(error));
+    const onEnded = (): void => group.abort(term.ended.reason as Error);
+    term.ended.addEventListener('abort', onEnded, { once: true });
+    this.term = group;
+    group.start();
+    const failure = await Promise.race([aborted(term.closing), failed.promise]);
+    if (term.ended.aborted) onEnded();
+    await group.stop(failure ?? (term.closing.reason as Error));
+    term.ended.removeEventListener('abort', onEnded);
+    this.term = undefined;
+    if (failure) throw failure;
+  }
 }
 
 /** Whether `work` ended within `ms`. @throws what it rejects with */

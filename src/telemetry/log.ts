@@ -33,29 +33,43 @@ export interface LogOptions {
 
 /** The logger of the program; everything else takes it, or a child of it, as an argument. */
 export function createLogger({ level = 'info', fields = {}, destination }: LogOptions = {}): Logger {
-  return pino(
+  const root = pino(
     {
       level,
-      base: fields,
+      base: redact(fields) as LogFields,
       timestamp: stdTimeFunctions.isoTime,
       messageKey: 'message',
       errorKey: 'error',
       formatters: {
         level: (label) => ({ level: label }),
         log: (line) => redact(line) as Record<string, unknown>,
-        bindings: (bound) => redact(bound) as Record<string, unknown>,
       },
-      // The formatter above has already made errors plain; pino's own serializer would print every property.
-      serializers: { error: (error: unknown) => redact(error), err: (error: unknown) => redact(error) },
+      // The formatter has made errors plain already; pino's own serializer would take them for errors once more.
+      serializers: { error: asItIs, err: asItIs },
       hooks: {
         logMethod(args, method) {
-          const clean = args.map((arg: unknown) => (typeof arg === 'string' ? redactText(arg) : arg));
-          method.apply(this, clean as typeof args);
+          // Without a message pino would take the error's own, after this hook and as it is.
+          const [first, ...rest] = args as unknown[];
+          const given = first instanceof Error ? [{ error: first }, ...(rest.length > 0 ? rest : [first.message])] : args;
+          method.apply(this, given.map((arg: unknown) => (typeof arg === 'string' ? redactText(arg) : arg)) as typeof args);
         },
       },
     },
     destination ?? pino.destination({ dest: 1, sync: true }),
   );
+  return withRedactedChildren(root, Reflect.get(root, 'child'));
+}
+
+function asItIs(value: unknown): unknown {
+  return value;
+}
+
+type MakeChild = (this: PinoLogger, fields: LogFields) => PinoLogger;
+
+/** pino writes bound fields once, when the child is made, past every formatter of its parent: they are cleaned before. */
+function withRedactedChildren(logger: PinoLogger, makeChild: MakeChild): Logger {
+  const child = (fields: LogFields): Logger => withRedactedChildren(makeChild.call(logger, redact(fields) as LogFields), makeChild);
+  return Object.assign(logger, { child });
 }
 
 /** Says nothing; for tests and for parts that are used without a log. */
