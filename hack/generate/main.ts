@@ -7,8 +7,10 @@ import { parseArgs } from 'node:util';
 import { crds } from './crds.ts';
 import { check, write } from './output.ts';
 import type { Generator } from './output.ts';
+import { rbac } from './rbac.ts';
+import { apiReference } from './reference.ts';
 
-const GENERATORS: readonly Generator[] = [crds];
+const GENERATORS: readonly Generator[] = [crds, rbac, apiReference];
 const root = resolve(import.meta.dirname, '../..');
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });

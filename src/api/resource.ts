@@ -53,17 +53,15 @@ export interface Lease extends KubeObject {
 
 /** A Kubernetes Event (`kubectl describe` shows them), not a CloudEvent. */
 export interface Event extends KubeObject {
-  involvedObject: { apiVersion?: string; kind?: string; name?: string; namespace?: string; uid?: string; resourceVersion?: string; fieldPath?: string };
-  reason?: string;
-  message?: string;
-  type?: 'Normal' | 'Warning';
-  action?: string;
-  count?: number;
-  firstTimestamp?: string;
-  lastTimestamp?: string;
-  source?: { component?: string; host?: string };
-  reportingComponent?: string;
+  eventTime?: string;
+  reportingController?: string;
   reportingInstance?: string;
+  regarding?: { apiVersion?: string; kind?: string; name?: string; namespace?: string; uid?: string };
+  type?: 'Normal' | 'Warning';
+  reason?: string;
+  action?: string;
+  note?: string;
+  series?: { count: number; lastObservedTime: string };
 }
 
 const core = { group: '', version: 'v1' } as const;
@@ -71,6 +69,6 @@ const core = { group: '', version: 'v1' } as const;
 export const SECRETS: ResourceOf<Secret> = { ...core, plural: 'secrets', kind: 'Secret', namespaced: true };
 export const CONFIGMAPS: ResourceOf<ConfigMap> = { ...core, plural: 'configmaps', kind: 'ConfigMap', namespaced: true };
 export const NAMESPACES: ResourceOf<Namespace> = { ...core, plural: 'namespaces', kind: 'Namespace', namespaced: false };
-export const EVENTS: ResourceOf<Event> = { ...core, plural: 'events', kind: 'Event', namespaced: true };
+export const EVENTS: ResourceOf<Event> = { group: 'events.k8s.io', version: 'v1', plural: 'events', kind: 'Event', namespaced: true };
 export const CONTROLLER_REVISIONS: ResourceOf<ControllerRevision> = { group: 'apps', version: 'v1', plural: 'controllerrevisions', kind: 'ControllerRevision', namespaced: true };
 export const LEASES: ResourceOf<Lease> = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', kind: 'Lease', namespaced: true };
