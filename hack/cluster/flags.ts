@@ -32,6 +32,8 @@ export function apiServerFlags(layout: Layout, port: number, audit: boolean): st
     `--service-account-key-file=${layout.tokenKeys.publicKey}`,
     '--service-cluster-ip-range=10.96.0.0/16',
     '--allow-privileged=true',
+    // Else a graceful end waits a minute for the watches of clients that do not hang up.
+    '--shutdown-watch-termination-grace-period=2s',
     '--profiling=false',
     ...(audit ? [`--audit-policy-file=${layout.auditPolicy}`, `--audit-log-path=${layout.auditLog}`, '--audit-log-mode=blocking'] : []),
   ];

@@ -31,6 +31,8 @@ export interface TestCluster {
   readonly kubeconfigPath: string;
   /** JSON lines of audit.k8s.io/v1 Events: who wrote what, complete when a write is answered. */
   readonly auditLog: string;
+  /** Path of kubectl, for acting as somebody else. */
+  readonly kubectlProgram: string;
   /** kubectl as the administrator: resolves with standard output, rejects with KubectlError. */
   readonly kubectl: Kubectl;
   /** Creates a namespace with a name of its own that begins with `prefix`, and returns the name. */
@@ -51,11 +53,10 @@ export function testCluster(): TestCluster {
   const connections = z.array(connectionSchema).parse(JSON.parse(readFileSync(file, 'utf8')));
   const connection = connections[(Number(process.env['JEST_WORKER_ID'] ?? 1) - 1) % connections.length];
   if (connection === undefined) throw new Error(`${file} names no control plane`);
-  const { kubectlProgram, ...rest } = connection;
   const directory = dirname(connection.kubeconfigPath);
-  const kubectl = kubectlFor(kubectlProgram, connection.kubeconfigPath, join(directory, 'kubectl-cache'));
+  const kubectl = kubectlFor(connection.kubectlProgram, connection.kubeconfigPath, join(directory, 'kubectl-cache'));
   return {
-    ...rest,
+    ...connection,
     kubectl,
     freshNamespace: (prefix) => freshNamespace(kubectl, prefix),
     createServiceAccountKubeconfig: (namespace, name) => createServiceAccountKubeconfig(kubectl, directory, namespace, name),

@@ -1,0 +1,41 @@
+# The entry points of this project; each sets up what it needs. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Node 24 and every tool come from node_modules; the machine's own Node only installs them.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+JEST := node --experimental-vm-modules --disable-warning=ExperimentalWarning node_modules/jest/bin/jest.js
+
+##@ Use
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+cluster: tools-go ## Start a Kubernetes API server in the background and write .cluster/kubeconfig (CLUSTER=embedded|kind)
+	@node hack/cluster/main.ts up
+
+cluster-down: tools ## End the cluster that `make cluster` started
+	@node hack/cluster/main.ts down
+
+##@ Develop
+test: tools-all ## Verify, then run every test against real API servers
+	@node hack/verify.ts
+	@$(JEST) --reporters=./test/support/quiet-reporter.ts
+
+verify: tools ## Check types, lint, the import rule and dead code
+	@node hack/verify.ts
+
+lint: tools ## Lint only
+	@eslint .
+
+# What a recipe needs on the machine; packages are installed where they are missing.
+tools:
+	@node hack/bootstrap.mjs
+tools-go:
+	@node hack/bootstrap.mjs go
+tools-all:
+	@node hack/bootstrap.mjs go python
+
+.PHONY: help cluster cluster-down test verify lint tools tools-go tools-all

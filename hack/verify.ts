@@ -1,0 +1,29 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
+
+// What must hold for a commit besides the tests. A check that passes says one line; what a failing one found is shown.
+const CHECKS: readonly (readonly [what: string, command: string, ...args: string[]])[] = [
+  ['types', 'tsc', '--project', '.'],
+  ['lint', 'eslint', '.', '--max-warnings=0'],
+  ['the import rule', 'depcruise', 'src', '--output-type=err'],
+  ['dead code', 'knip', '--no-progress'],
+];
+
+/** Runs one check and reports on standard error; returns whether it passed. */
+async function passes(what: string, command: string, args: readonly string[]): Promise<boolean> {
+  const started = performance.now();
+  const child = spawn(command, args, { cwd: resolve(import.meta.dirname, '..'), stdio: ['ignore', 'pipe', 'pipe'] });
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close') as Promise<unknown[]>]);
+  const verdict = code === 0 ? 'ok' : 'FAILED';
+  process.stderr.write(`verify: ${what} ${verdict} (${Math.round((performance.now() - started) / 1000)} s)\n`);
+  if (code !== 0) process.stderr.write(`${stdout}${stderr}`);
+  return code === 0;
+}
+
+let failed = 0;
+for (const [what, command, ...args] of CHECKS) {
+  if (!(await passes(what, command, args))) failed += 1;
+}
+process.exitCode = failed === 0 ? 0 : 1;
