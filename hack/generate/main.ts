@@ -9,8 +9,9 @@ import { check, write } from './output.ts';
 import type { Generator } from './output.ts';
 import { rbac } from './rbac.ts';
 import { apiReference } from './reference.ts';
+import { sampleTopology } from './samples.ts';
 
-const GENERATORS: readonly Generator[] = [crds, rbac, apiReference];
+const GENERATORS: readonly Generator[] = [crds, rbac, apiReference, sampleTopology];
 const root = resolve(import.meta.dirname, '../..');
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
