@@ -174,12 +174,15 @@ export function apiError(httpStatus: number, body: unknown, context: string, ret
 /** Node and undici codes of failures before a connection stood: the request was surely not processed. */
 const notConnected = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
 
+/** What Node and undici throw, by shape: `instanceof` fails for errors that come from another realm of the process. */
+const thrownSchema = z.object({ message: z.string().catch(''), code: z.string().catch(''), errors: z.array(z.unknown()).optional() });
+
 /** The error for a request that got no answer. */
 export function transportError(cause: unknown, context: string): TransportError {
-  // Node tries every address of a host and reports them together.
-  const causes = cause instanceof AggregateError ? (cause.errors as unknown[]) : [cause];
-  const codes = causes.map((one) => (one instanceof Error && 'code' in one ? String(one.code) : ''));
+  const thrown = thrownSchema.safeParse(cause).data ?? { message: String(cause), code: '' };
+  // Node tries every address of a host and reports the failures together.
+  const codes = (thrown.errors ?? [thrown]).map((one) => thrownSchema.safeParse(one).data?.code ?? '');
   const outcome = codes.every((code) => notConnected.has(code)) ? 'not-sent' : 'unknown';
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return new TransportError(`${context}: ${[...new Set(codes)].filter(Boolean).join(', ') || 'no answer'}${text === '' ? '' : `: ${text}`}`, outcome, cause);
+  const parts = [[...new Set(codes)].filter(Boolean).join(', '), thrown.message].filter(Boolean);
+  return new TransportError(`${context}: ${parts.join(': ') || 'no answer'}`, outcome, cause);
 }
