@@ -1,5 +1,6 @@
 /** Lab: one topology on one Worker's CML, bound to at most one session at a time (domain §1.3). */
 import { z } from 'zod';
+import { PORT_PROTOCOLS } from './labletdefinition.ts';
 import { conditions, listMap, objectName, portNumber, rules, semver, sha256, text, time, uuid } from './schema.ts';
 import type { KubeObject } from './meta.ts';
 
@@ -12,7 +13,7 @@ export type LabState = (typeof LAB_STATES)[number];
 const port = z.object({
   name: text(128).describe('Name of the port, unique within the lab.'),
   node: text(128).describe('Label of the node.'),
-  protocol: text(16).describe('What speaks on the port.'),
+  protocol: z.enum(PORT_PROTOCOLS).describe('What speaks on the port.'),
   inside: portNumber().optional().describe('Port inside the node (pat).'),
   line: z.number().int().min(0).max(31).optional().describe('Serial line of the node.'),
   number: portNumber().describe('Port on the host.'),

@@ -8,7 +8,8 @@ import type { CelRule } from './schema.ts';
 export const LICENSES = ['Personal', 'Enterprise', 'Evaluation'] as const;
 export const PIPELINES = ['instantiate', 'collectEvidence', 'computeGrading', 'teardown'] as const;
 /** Port protocols of topology tags (domain §4.2). */
-export const PROTOCOLS = ['serial', 'vnc', 'ssh', 'telnet', 'tcp', 'udp', 'http', 'https', 'rdp'] as const;
+export const PORT_PROTOCOLS = ['serial', 'vnc', 'ssh', 'telnet', 'tcp', 'http', 'https', 'pat'] as const;
+export type PortProtocol = (typeof PORT_PROTOCOLS)[number];
 
 const MAX_INLINE_BYTES = 128 * 1024;
 
@@ -100,7 +101,7 @@ export const labletDefinitionSpec = z
           z.object({
             name: text(128).describe('Name of the port, unique within the lab.'),
             node: text(128).describe('Label of the node.'),
-            protocol: z.enum(PROTOCOLS).describe('What speaks on the port.'),
+            protocol: z.enum(PORT_PROTOCOLS).describe('What speaks on the port.'),
             insidePort: portNumber().optional().describe('Port inside the node (pat).'),
             line: z.number().int().min(0).max(31).optional().describe('Serial line of the node.'),
           }),

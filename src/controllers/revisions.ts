@@ -68,7 +68,7 @@ export class RevisionStore {
 
 function thaw(revision: ControllerRevision, { namespace, name }: { namespace: string; name: string }): FrozenDefinition {
   const data = revisionData.parse(revision.data);
-  const summary = summarizeTopology(new TextEncoder().encode(data.topology), { ports: portsOf(data.spec) });
+  const summary = summarizeTopology(new TextEncoder().encode(data.topology), topologyOptions(data.spec));
   const owner = revision.metadata.ownerReferences?.[0]?.uid ?? revision.metadata.uid;
   return {
     definition: {
@@ -80,9 +80,7 @@ function thaw(revision: ControllerRevision, { namespace, name }: { namespace: st
   };
 }
 
-/** The definition's own list of ports in the words of the topology; undefined: they are read from its tags. */
-export function portsOf(spec: RevisionData['spec']) {
-  return spec.ports?.map(({ name, node, protocol, insidePort, line }) => ({
-    name, node, protocol: protocol as never, ...(insidePort === undefined ? {} : { inside: insidePort }), ...(line === undefined ? {} : { line }),
-  }));
+/** What the definition itself says of ports and devices, for reading its topology. */
+export function topologyOptions({ ports, devices }: RevisionData['spec']): Parameters<typeof summarizeTopology>[1] {
+  return { ...(ports ? { ports } : {}), ...(devices ? { devices } : {}) };
 }

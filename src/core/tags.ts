@@ -2,10 +2,12 @@
  * Node tags: the grammar of the tags that open a port on a CML host, and how the tags of a node on the server are
  * compared with, and brought to, the tags it must have (domain contract, §4.1 to §4.3).
  */
+import { PORT_PROTOCOLS } from '../api/labletdefinition.ts';
+import type { PortProtocol } from '../api/labletdefinition.ts';
 
 /** Protocols whose tag opens a TCP port on the host. The order has no meaning here. */
-export const PORT_PROTOCOLS = ['serial', 'vnc', 'ssh', 'telnet', 'tcp', 'http', 'https', 'pat'] as const;
-export type PortProtocol = (typeof PORT_PROTOCOLS)[number];
+export { PORT_PROTOCOLS };
+export type { PortProtocol };
 
 /** CML refuses longer tags. */
 export const MAX_TAG_LENGTH = 64;

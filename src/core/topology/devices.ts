@@ -14,7 +14,7 @@ export interface DeviceNode {
 export interface DeviceOverride {
   readonly label: string;
   readonly visible?: boolean | undefined;
-  readonly credentialsSecretRef?: { readonly name: string; readonly key: string } | undefined;
+  readonly credentialsSecretRef?: { readonly name: string; readonly key?: string | undefined } | undefined;
 }
 
 export type LdsProtocol = 'vnc' | 'web' | 'ssh' | 'telnet';
@@ -26,7 +26,7 @@ export interface LdsDevice {
   readonly host: string;
   readonly port: number;
   readonly uri: string;
-  readonly credentialsSecretRef?: { readonly name: string; readonly key: string };
+  readonly credentialsSecretRef?: { readonly name: string; readonly key?: string | undefined };
 }
 
 export interface PodInterface {

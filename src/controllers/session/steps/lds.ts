@@ -1,0 +1,94 @@
+/** The candidate's page in LDS: made in `instantiate`, released in `teardown`. */
+import { SECRETS, LABLET_SESSIONS } from '../../../api/kinds.ts';
+import { API_VERSION, LABELS, MANAGER } from '../../../api/group.ts';
+import { ldsDevices } from '../../../core/topology/devices.ts';
+import { derivedId } from '../../../core/outbox.ts';
+import { candidateId, usesLds } from '../../../core/session/world.ts';
+import { launchSecretName } from '../../../core/session/effects.ts';
+import { AlreadyExistsError } from '../../../kube/errors.ts';
+import { Secret } from '../../../clients/secret.ts';
+import { workerAddress } from '../../worker/cml.ts';
+import { stepDone, stepSkipped } from './step.ts';
+import type { LdsDevice as DeviceForLds, LdsPort } from '../../../clients/lds/port.ts';
+import type { LdsDevice } from '../../../core/topology/devices.ts';
+import type { Step, StepContext } from './step.ts';
+
+/** Session, devices, launch URL: LDS knows the candidate, and the URL waits in a Secret of the session. */
+export const ldsProvision: Step = async (context) => {
+  const { deps, frozen, session, worker } = context;
+  if (!usesLds(context.world) || !deps.settings.lds || !worker) return stepSkipped('no page in LDS');
+  const lds = deps.clients.lds(deps.settings.lds);
+  const devices = ldsDevices(frozen.nodes, context.lab().spec.ports, workerAddress(worker), frozen.definition.spec.devices);
+  const ldsSessionId = context.status.userSession?.ldsSessionId ?? (await createSession(context, lds));
+  await lds.setDevices(ldsSessionId, 1, await withPasswords(context, devices), context.call());
+  const url = await lds.launchUrl(ldsSessionId, context.call());
+  await storeLaunchUrl(context, url);
+  context.record((draft) => {
+    if (!draft.userSession) return;
+    draft.userSession = {
+      ...draft.userSession, state: 'Provisioned', loginUrlSecretRef: { name: launchSecretName(session.metadata.name) },
+      devices: devices.map(({ label, protocol, host, port, uri }) => ({ name: label, protocol, host, port, uri })),
+    };
+  });
+  return stepDone();
+};
+
+/** LDS has no idempotency key: the intent is written first, so that a crash in between is known and said. */
+async function createSession(context: StepContext, lds: LdsPort): Promise<string> {
+  const { session, frozen, deps } = context;
+  const formQualifiedName = frozen.definition.spec.formQualifiedName ?? '';
+  if (context.status.userSession?.state === 'Provisioning') {
+    context.log.warn('PossibleOrphanLdsSession: an earlier attempt to create the LDS session has an unknown outcome');
+    deps.events.record({ regarding: session, type: 'Warning', reason: 'PossibleOrphanLdsSession', action: 'Provision', note: 'The answer of LDS to an earlier attempt is not known; a session may be left there. LDS archives it by itself.' });
+  } else {
+    const id = derivedId(session.metadata.uid, 'UserSession', (context.status.reschedules ?? 0) + 1);
+    context.record((draft) => { draft.userSession = { id, partNum: 1, formQualifiedName, state: 'Provisioning' }; });
+    await context.checkpoint();
+  }
+  const { candidate } = session.spec;
+  const created = await lds.createSession({
+    origin: MANAGER, authId: session.metadata.uid, formQualifiedName, scheduledAt: context.status.timeslot?.start ?? deps.clock.now().toISOString(),
+    candidate: { id: candidateId(session), firstName: candidate?.firstName ?? '', lastName: candidate?.lastName ?? '' },
+  }, context.call());
+  context.record((draft) => { if (draft.userSession) draft.userSession = { ...draft.userSession, ldsSessionId: created.id }; });
+  return created.id;
+}
+
+async function withPasswords(context: StepContext, devices: readonly LdsDevice[]): Promise<DeviceForLds[]> {
+  const namespace = context.session.metadata.namespace ?? '';
+  return Promise.all(devices.map(async ({ label, protocol, host, port, credentialsSecretRef: ref }) => {
+    if (!ref) return { label, protocol, host, port };
+    const password = await context.deps.secrets.value(namespace, ref, 'password', context.call());
+    return { label, protocol, host, port, password: new Secret(password) };
+  }));
+}
+
+/** The launch URL is a bearer secret: it lives in an immutable Secret that goes with the session. */
+async function storeLaunchUrl(context: StepContext, url: Secret<string>): Promise<void> {
+  const { name, namespace, uid } = context.session.metadata;
+  const secret = {
+    metadata: {
+      name: launchSecretName(name), ...(namespace === undefined ? {} : { namespace }), labels: { [LABELS.managedBy]: MANAGER, [LABELS.sessionUid]: uid },
+      ownerReferences: [{ apiVersion: API_VERSION, kind: LABLET_SESSIONS.kind, name, uid, controller: true, blockOwnerDeletion: false }],
+    },
+    immutable: true,
+    stringData: { login_url: url.reveal() },
+  };
+  try {
+    await context.deps.client.create(SECRETS, secret, context.call());
+  } catch (error) {
+    if (!(error instanceof AlreadyExistsError)) throw error;
+    // Of an earlier attempt, with another URL: immutable, hence made anew.
+    await context.deps.client.delete(SECRETS, secret.metadata.name, namespace, context.call());
+    await context.deps.client.create(SECRETS, secret, context.call());
+  }
+}
+
+/** LDS ends the candidate's page. */
+export const deregisterLds: Step = async (context) => {
+  const { deps } = context;
+  const id = context.status.userSession?.ldsSessionId;
+  if (id === undefined || !deps.settings.lds) return stepSkipped('no page in LDS');
+  await deps.clients.lds(deps.settings.lds).release(id, context.call());
+  return stepDone();
+};
