@@ -11,8 +11,8 @@ import { InvalidTopologyError } from './error.ts';
 export const MAX_TOPOLOGY_BYTES = 900 * 1024;
 /** A CML file is about ten levels deep; the YAML parser is recursive, and on `? ? ?` worse than quadratic. */
 const MAX_DEPTH = 64;
-/** A file of the full size that has no long configuration stays below. */
-const MAX_TOKENS = 400_000;
+/** Five hundred nodes of ten interfaces have about 150,000. Composing, with a fault at each token, is what costs. */
+const MAX_TOKENS = 250_000;
 
 /** A string in the source, from `start` to `end` (indices into the text, quotes and block header included). */
 export interface SourceString {
@@ -102,14 +102,19 @@ function compose(text: string): Document.Parsed {
   let tokens = 0;
   for (const lexeme of new Lexer().lex(text)) {
     tokens += 1;
+    if (tokens > MAX_TOKENS) throw new InvalidTopologyError(`the file has more than ${MAX_TOKENS} YAML tokens`);
     const type = CST.tokenType(lexeme);
     if (type === 'alias' || type === 'anchor') {
       // Two nodes that share a tag list by reference could not have a port each; and no alias, no alias bomb.
       throw new InvalidTopologyError(`${at(parser.offset)}: anchors and aliases are not supported; write the value out`);
     }
-    for (const token of parser.next(lexeme)) add(composer.next(token));
+    if (type === 'directive-line') throw new InvalidTopologyError(`${at(parser.offset)}: YAML directives are not supported`);
+    for (const token of parser.next(lexeme)) {
+      // The composer would go on and collect them all.
+      if (token.type === 'error') throw new InvalidTopologyError(`${at(token.offset)}: not valid YAML (UNEXPECTED_TOKEN)`);
+      add(composer.next(token));
+    }
     if (parser.stack.length > MAX_DEPTH) throw new InvalidTopologyError(`${at(parser.offset)}: nested too deeply`);
-    if (tokens > MAX_TOKENS) throw new InvalidTopologyError(`the file has more than ${MAX_TOKENS} YAML tokens`);
   }
   for (const token of parser.end()) add(composer.next(token));
   add(composer.end(true, text.length));

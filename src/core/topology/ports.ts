@@ -134,7 +134,7 @@ function derive(item: FoundTag, all: readonly FoundTag[], taken: ReadonlyMap<str
   const further = `${first}_${tag.line ?? tag.inside ?? siblings.indexOf(item) + 1}`;
   const name = hasPlaceholder(item)
     ? [first, further].find((candidate) => placeholderOf(candidate) === tag.outside)
-    : taken.has(first) ? further : first;
+    : taken.get(first)?.node === node ? further : first;
   if (name === undefined) {
     const expected = siblings.length > 1 ? `${placeholderOf(first)} or ${placeholderOf(further)}` : placeholderOf(first);
     throw problem(item, `unknown placeholder; expected ${expected}`);
