@@ -89,17 +89,21 @@ function holderIsAlive() {
   }
 }
 
-const complaints = ['git', 'node', 'npm', ...process.argv.slice(2)].map(complaint).filter((text) => text !== undefined);
-if (complaints.length > 0) {
-  process.stderr.write(`${complaints.join('\n')}\n`);
-  process.exit(1);
-}
-if (!isInstalled() || !hasNode24()) {
+/** Everything in order; throws an Error whose message says what to do. */
+async function bootstrap(alsoNeeded) {
+  const complaints = ['git', 'node', 'npm', ...alsoNeeded].map(complaint).filter((text) => text !== undefined);
+  if (complaints.length > 0) throw new Error(complaints.join('\n'));
+  if (isInstalled() && hasNode24()) return;
   await underLock(() => {
     if (!isInstalled()) install();
     if (!hasNode24()) fetchNode24();
-    if (!hasNode24()) {
-      throw new Error(`node_modules/.bin/node is not Node 24: remove ${MODULES} and try again`);
-    }
+    if (!hasNode24()) throw new Error(`node_modules/.bin/node is not Node 24: remove ${MODULES} and try again`);
   });
+}
+
+try {
+  await bootstrap(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
 }
