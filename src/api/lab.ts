@@ -47,6 +47,11 @@ export const labSpec = rules(
     rule: 'self.workerName == oldSelf.workerName && self.definitionRef == oldSelf.definitionRef && self.topologySha256 == oldSelf.topologySha256 && self.ports == oldSelf.ports && self.title == oldSelf.title && self.source == oldSelf.source',
     message: 'only sessionRef of a Lab can change; a Lab is written by the controller, delete it to be rid of it',
   },
+  {
+    // As with a PersistentVolume's claimRef: two sessions can never both believe that the lab is theirs.
+    rule: '!has(self.sessionRef) || !has(oldSelf.sessionRef) || self.sessionRef == oldSelf.sessionRef',
+    message: 'a claimed Lab must be released (sessionRef removed) before another session can claim it',
+  },
 ).describe('What the lab is and who has claimed it. Written by the controller.');
 
 export const labStatus = z

@@ -50,15 +50,15 @@ export const labletSessionSpec = rules(
     admission: z.enum(['Queue', 'Strict']).default('Queue').describe('Queue: wait when the calendar is full. Strict: refuse.'),
     timeslot: rules(
       z.object({
-        start: time().optional().describe('When the candidate may start, RFC 3339 in UTC. Absent: as soon as possible.'),
-        end: time().optional().describe('When the slot is over. Absent: start + maxDuration of the definition. A later end asks for an extension.'),
+        start: time().optional().describe('When the candidate may start, such as 2026-11-23T10:00:00Z. It cannot be changed. Absent: as soon as possible.'),
+        end: time().optional().describe('When the slot is over, at most maxDuration of the definition after the start. Absent: start + maxDuration. To ask for an extension, move it later before the session is Stopping; it is granted up to maxExtension of the definition if the calendar has room, else the condition Admitted tells why not.'),
       }),
       { rule: '!has(self.start) || !has(self.end) || self.start < self.end', message: 'timeslot.start must be before timeslot.end' },
-      { rule: 'has(self.start) == has(oldSelf.start) && (!has(self.start) || self.start == oldSelf.start)', message: 'timeslot.start cannot be changed; create a new session instead' },
+      { rule: '!has(self.start) || !has(oldSelf.start) || self.start == oldSelf.start', message: 'timeslot.start cannot be changed; create a new session instead' },
       { rule: '!has(oldSelf.end) || (has(self.end) && self.end >= oldSelf.end)', message: 'timeslot.end can only be moved later (an extension); set desiredState: Ended to finish earlier' },
     )
       .optional()
-      .describe('The booked interval. Absent: as soon as possible, for maxDuration of the definition.'),
+      .describe('The booked interval. Leave it out to start as soon as possible: the slot then begins when the lab is ready and lasts maxDuration of the definition. The lab is started bootLeadTime before a booked start. When the slot is over, the work is collected and graded.'),
     desiredState: rules(z.enum(DESIRED_STATES), {
       rule: "self == oldSelf || (oldSelf == 'Active') || (oldSelf == 'Ended' && self == 'Terminated')",
       message: 'desiredState moves only from Active to Ended to Terminated; create a new session to start again',
@@ -69,6 +69,12 @@ export const labletSessionSpec = rules(
   {
     rule: '!has(self.timeslot) || !has(self.timeslot.end) || has(self.timeslot.start) || oldSelf.hasValue()',
     message: 'timeslot.end needs timeslot.start; leave the timeslot out to start as soon as possible',
+    optionalOldSelf: true,
+  },
+  {
+    // An end alone may be added: it extends a session that started as soon as possible.
+    rule: '!oldSelf.hasValue() || !has(self.timeslot) || has(self.timeslot.start) == (has(oldSelf.value().timeslot) && has(oldSelf.value().timeslot.start))',
+    message: 'timeslot.start cannot be added or removed; create a new session instead',
     optionalOldSelf: true,
   },
   {

@@ -94,6 +94,7 @@ export const workerSpec = rules(
   }),
   { rule: "self.provider != 'static' || has(self.endpoint)", message: 'a static worker needs endpoint, the URL of its CML host' },
   { rule: "self.provider != 'ec2' || !has(self.endpoint)", message: 'an ec2 worker finds its own address: leave endpoint out' },
+  { rule: "self.provider != 'static' || !has(self.instanceId)", message: 'a static worker is no EC2 instance: leave instanceId out' },
 ).describe('Which host.');
 
 const amounts = z.object({
