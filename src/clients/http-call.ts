@@ -18,7 +18,7 @@ export interface HttpCall {
   readonly effect?: boolean;
   /** A second sending does no harm, so transient failures are retried. @default GET, PUT, DELETE */
   readonly repeatable?: boolean;
-  /** Strings in this call that no error text may repeat. */
+  /** Strings in the body that no error text may repeat; the Authorization header is guarded without being named. */
   readonly secrets?: readonly string[];
 }
 
@@ -35,6 +35,12 @@ export function hasEffect(call: HttpCall): boolean {
 /** True if transient failures may be met by sending the call again. */
 export function isRepeatable(call: HttpCall): boolean {
   return call.repeatable ?? ['GET', 'PUT', 'DELETE'].includes(call.method);
+}
+
+/** What no error text may repeat, as it is and as it stands in JSON. */
+export function secretsOf(call: HttpCall): string[] {
+  const authorization = call.headers?.['authorization']?.split(' ').at(-1) ?? '';
+  return [...(call.secrets ?? []), authorization].flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
 }
 
 /**

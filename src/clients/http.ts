@@ -6,7 +6,7 @@ import type { OnCall } from './call.ts';
 import { ExternalError, OutcomeUnknownError } from './errors.ts';
 import type { ExternalErrorDetails, ExternalSystem } from './errors.ts';
 import { describeAnswer, isGatewayFailure, kindOfStatus, parseJson, readTransportError, retryAfterMs } from './failures.ts';
-import { hasEffect, isRepeatable, nameOf, toRequest } from './http-call.ts';
+import { hasEffect, isRepeatable, nameOf, secretsOf, toRequest } from './http-call.ts';
 import type { HttpCall } from './http-call.ts';
 import { BrokenCircuitError, BulkheadRejectedError, HostGuard, RESILIENCE_DEFAULTS } from './resilience.ts';
 import type { ResilienceOptions } from './resilience.ts';
@@ -145,7 +145,7 @@ export class HttpHost {
 
   async #refusal(call: HttpCall, response: Dispatcher.ResponseData): Promise<ExternalError> {
     const status = response.statusCode;
-    const description = describeAnswer(status, await response.body.text(), call.secrets ?? []);
+    const description = describeAnswer(status, await response.body.text(), secretsOf(call));
     const details = { ...this.#detailsOf(call), status, description, retryAfterMs: retryAfterMs(response.headers['retry-after'], Date.now()) };
     if (hasEffect(call) && isGatewayFailure(status)) return new OutcomeUnknownError(details);
     return new ExternalError({ ...details, kind: kindOfStatus(status) });

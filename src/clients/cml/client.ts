@@ -218,7 +218,6 @@ export class CmlClient implements CmlPort {
   }
 
   #authorised(request: Request, identity: Identity, options: CallOptions): HttpCall {
-    const secrets = [...(request.secrets ?? []), identity.token];
-    return { ...request, headers: { authorization: `Bearer ${identity.token}` }, secrets, signal: options.signal };
+    return { ...request, headers: { authorization: `Bearer ${identity.token}` }, signal: options.signal };
   }
 }

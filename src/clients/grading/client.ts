@@ -130,7 +130,7 @@ function isConflict(error: unknown): boolean {
 }
 
 function authorised(request: Omit<HttpCall, 'signal' | 'headers'>, token: AccessToken, signal: AbortSignal): HttpCall {
-  return { ...request, headers: { authorization: `Bearer ${token.value}` }, secrets: [...(request.secrets ?? []), token.value], signal };
+  return { ...request, headers: { authorization: `Bearer ${token.value}` }, signal };
 }
 
 /** The pod as the GradingEngine takes it, with the authentication properties in the clear: for the request body only. */
