@@ -40,6 +40,7 @@ export async function createAuthority(commonName: string): Promise<Authority> {
     extensions: [
       new x509.BasicConstraintsExtension(true, 0, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.digitalSignature, true),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
   return {
@@ -53,7 +54,8 @@ export async function createAuthority(commonName: string): Promise<Authority> {
         publicKey: leaf.publicKey,
         signingKey: keys.privateKey,
         signingAlgorithm: SIGNING_ALGORITHM,
-        extensions: leafExtensions(subject.hosts ?? []),
+        // RFC 5280 wants the key identifiers, and clients that are strict about it (Python 3.13) refuse a chain without.
+        extensions: [...leafExtensions(subject.hosts ?? []), await x509.AuthorityKeyIdentifierExtension.create(keys.publicKey)],
       });
       return { certificate: certificate.toString('pem'), key: await privatePem(leaf) };
     },
