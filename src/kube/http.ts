@@ -189,7 +189,7 @@ export class HttpTransport {
     const tcp = { timeout: this.#options.connectTimeoutMs, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS };
     if (proxyUrl === undefined) return new Agent({ ...common, connect: { ...tls, ...tcp } });
     if (!/^https?:\/\//.test(proxyUrl)) throw new ConfigurationError(`proxy-url ${proxyUrl} is not supported: give one that begins with http:// or https://`);
-    return new ProxyAgent({ ...common, uri: proxyUrl, requestTls: { ...tls, ...tcp }, connect: tcp });
+    return new ProxyAgent({ ...common, uri: proxyUrl, proxyTunnel: true, requestTls: { ...tls, ...tcp }, connect: tcp });
   }
 
   /** The API server warns of fields that it drops and of kinds that go away: worth one line each. */

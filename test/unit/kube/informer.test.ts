@@ -443,17 +443,13 @@ describe('the answers to our own writes', () => {
   });
 
   test('survive a list that was taken before them', async () => {
-    let observed: (() => void) | undefined;
     const late: Answer = (response, request) => {
-      observed?.();
+      cache.observe(configMap('a', 21));
+      cache.observe(configMap('b', 22));
       return list(20, configMap('a', 5))(response, request);
     };
     api.on('list', list(10, configMap('a', 5)), late).on('watch', watch([], { closeAfterMs: 60 }), refusal(410, 'Expired'), quiet);
     const cache = informer();
-    observed = () => {
-      cache.observe(configMap('a', 21));
-      cache.observe(configMap('b', 22));
-    };
     await until('the second list', () => cache.stats.relists === 2);
     expect([version(cache, 'a'), version(cache, 'b')]).toEqual(['21', '22']);
   });
@@ -506,7 +502,7 @@ describe('scopes', () => {
   test('managedFields are dropped, and what prune drops', async () => {
     const fat = { ...configMap('a', 5, { secret: 'x' }), metadata: { ...configMap('a', 5).metadata, managedFields: [{ manager: 'kubectl' }] } };
     api.on('list', list(10, fat)).on('watch', quiet);
-    const cache = informer({ prune: ({ data: _data, ...rest }) => rest });
+    const cache = informer({ prune: ({ apiVersion, kind, metadata }) => ({ apiVersion, kind, metadata }) });
     await cache.waitForSync();
     expect(cache.get('default/a')).toEqual({ apiVersion: 'v1', kind: 'ConfigMap', metadata: configMap('a', 5).metadata });
   });
