@@ -186,3 +186,9 @@ export function transportError(cause: unknown, context: string): TransportError 
   const parts = [[...new Set(codes)].filter(Boolean).join(', '), thrown.message].filter(Boolean);
   return new TransportError(`${context}: ${parts.join(': ') || 'no answer'}`, outcome, cause);
 }
+
+/** A create in a namespace that is being deleted: final, nothing more can be made in it. */
+export function isNamespaceTerminating(error: unknown): boolean {
+  return error instanceof ForbiddenError
+    && (error.causes.some((cause) => cause.reason === 'NamespaceTerminating') || error.message.includes('because it is being terminated'));
+}

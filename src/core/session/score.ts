@@ -13,6 +13,9 @@ export function reportFor(s: Situation, seen: Seen<'grading.session.completed'>)
   const { metadata } = s.session;
   const { data } = seen.event;
   const attempt = s.draft.gradingSession?.attempt ?? 1;
+  const name = scoreReportName(metadata.name, metadata.uid, attempt);
+  const stored = s.world.existingReport;
+  if (stored?.sessionRef.uid === metadata.uid && stored.attempt === attempt) return { name, spec: stored };
   const cutScore = data.cutScore ?? definition.spec.grading?.cutScore;
   const byScore = cutScore === undefined ? undefined : data.score >= cutScore;
   const passed = data.passed ?? byScore ?? false;
@@ -20,7 +23,7 @@ export function reportFor(s: Situation, seen: Seen<'grading.session.completed'>)
     s.notices.push({ type: 'Warning', reason: 'ScoreDisagrees', message: `The result says passed=${data.passed}, but score ${data.score} against cut score ${cutScore ?? 0} says ${byScore}. The result's word is kept.` });
   }
   return {
-    name: scoreReportName(metadata.name, metadata.uid, attempt),
+    name,
     spec: {
       sessionRef: { namespace: metadata.namespace ?? '', name: metadata.name, uid: metadata.uid },
       definition: { name: definition.name, version: definition.version, sha256: definition.sha256 },
@@ -34,7 +37,7 @@ export function reportFor(s: Situation, seen: Seen<'grading.session.completed'>)
       ...(data.reportUrl ? { reportUrl: data.reportUrl } : {}),
       gradingSessionId: s.draft.gradingSession?.id ?? data.gradingSessionId ?? metadata.uid,
       attempt,
-      ...(s.draft.scoreReport && s.draft.scoreReport.name !== scoreReportName(metadata.name, metadata.uid, attempt) ? { supersedes: s.draft.scoreReport.name } : {}),
+      ...(s.draft.scoreReport && s.draft.scoreReport.name !== name ? { supersedes: s.draft.scoreReport.name } : {}),
       ...(s.draft.evidence ? { evidence: s.draft.evidence } : {}),
       ...(seen.actor === 'poll' ? {} : { sourceEvent: { source: seen.event.source, id: seen.event.id } }),
     },

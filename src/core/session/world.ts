@@ -1,6 +1,7 @@
 /** What a decision about a session may know: plain data, gathered by the controller before it asks. */
 import type { ConsumedEvent } from '../../api/events.ts';
 import type { LabletSession, LabletSessionStatus } from '../../api/labletsession.ts';
+import type { ScoreReportSpec } from '../../api/scorereport.ts';
 import type { DefinitionDurations, PinnedDefinition } from '../definition.ts';
 import type { Timeouts } from '../timeouts.ts';
 
@@ -39,6 +40,8 @@ export interface SessionWorld {
   duplicateOf?: string | undefined;
   /** Is there a sink or an archive? Without one there is no outbox. */
   emit: boolean;
+  /** The ScoreReport of the current attempt, where one was stored before a crash: it is the result, whatever comes after it. */
+  existingReport?: ScoreReportSpec | undefined;
   timeouts: Timeouts;
   /** TIME_SCALE: durations of steps are divided by it. */
   scale: number;

@@ -1,0 +1,188 @@
+/** The pass over one LabletSession: gather, judge, act, write once. The rules are in src/core/session/table.ts. */
+import { ANNOTATIONS, FINALIZER } from '../../api/group.ts';
+import { LABLET_SESSIONS } from '../../api/kinds.ts';
+import { isDeleting, objectKey } from '../../api/meta.ts';
+import { judge } from '../../core/session/judge.ts';
+import { fromTime, plus } from '../../core/time.ts';
+import { ConflictError, NotFoundError } from '../../kube/errors.ts';
+import { addFinalizer, removeFinalizer } from '../../runtime/finalizers.ts';
+import { Controller } from '../../runtime/controller.ts';
+import { after, done, soonest } from '../../runtime/result.ts';
+import { decideAndWrite, writeStatus } from '../../runtime/status-writer.ts';
+import { gather } from './gather.ts';
+import { noticesFor } from './notices.ts';
+import { LdsPoller } from './observe.ts';
+import { hasPipeline, runSteps } from './pipeline.ts';
+import { releaseFor } from './release.ts';
+import { ensureReport } from './reports.ts';
+import { sessionSources } from './sources.ts';
+import type { LabletSession } from '../../api/labletsession.ts';
+import type { Judgement } from '../../core/session/judge.ts';
+import type { SessionStatus, SessionWorld, Signal } from '../../core/session/world.ts';
+import type { Outcome } from '../../runtime/result.ts';
+import type { PassContext } from '../../runtime/pass.ts';
+import type { Deps } from '../deps.ts';
+import type { Progress } from './pipeline.ts';
+
+export function sessionController(deps: Deps): Controller {
+  const passes = new SessionPasses(deps);
+  return new Controller({
+    name: 'session', sources: sessionSources(deps), clock: deps.clock, log: deps.log, metrics: deps.metrics,
+    reconcile: (key, pass) => passes.reconcile(key, pass),
+  });
+}
+
+class SessionPasses {
+  private readonly deps: Deps;
+  private readonly poller = new LdsPoller();
+
+  constructor(deps: Deps) {
+    this.deps = deps;
+  }
+
+  async reconcile(key: string, pass: PassContext): Promise<Outcome> {
+    const { deps } = this;
+    let session = deps.caches.sessions.get(key);
+    if (!session || session.metadata.annotations?.[ANNOTATIONS.paused] !== undefined) return done();
+    if (isDeleting(session) && isOver(session)) return this.letGo(session, pass);
+    if (!session.metadata.finalizers?.includes(FINALIZER)) {
+      if (isDeleting(session)) return done();
+      session = await addFinalizer({ client: deps.client, resource: LABLET_SESSIONS, object: session, finalizer: FINALIZER, signal: pass.signal });
+      deps.caches.sessions.observe(session);
+    }
+
+    const polled = await this.poller.signals(deps, session, pass.signal, pass.log);
+    const gathered = await gather(deps, session, pass.signal);
+    const first = await this.write(session, gathered.world, polled.signals, [], pass);
+    if (first.rows.length > 0) return after(0, 'a transition was written');
+    session = first.session;
+
+    let outcome = until(first.wakeAt, deps.clock.now(), 'a deadline');
+    if (polled.nextMs !== undefined) outcome = soonest(outcome, after(polled.nextMs, 'LDS is asked again'));
+    if (hasPipeline(session.status)) {
+      let stored = session;
+      const progress: Progress = await runSteps(deps, session, gathered, pass, async (changes) => {
+        stored = (await this.write(stored, gathered.world, [], changes, pass)).session;
+        return stored;
+      });
+      const second = await this.write(stored, gathered.world, progress.signals, progress.changes, pass);
+      if (second.rows.length > 0) return after(0, 'a transition was written');
+      outcome = soonest(outcome, until(second.wakeAt, deps.clock.now(), 'a deadline'));
+      if (progress.waitMs !== undefined) outcome = soonest(outcome, after(progress.waitMs, progress.why));
+    }
+    return soonest(outcome, await this.afterEnd(session, pass));
+  }
+
+  /**
+   * Decides on the session with `changes` made to it, and writes the result once. Where somebody else wrote in between,
+   * the changes are made on the live object, unless it has gone on to another run, and the decision is taken again.
+   */
+  private async write(session: LabletSession, world: SessionWorld, signals: readonly Signal[], changes: Progress['changes'], pass: PassContext): Promise<{ session: LabletSession } & Pick<Judgement, 'rows' | 'wakeAt'>> {
+    const { deps } = this;
+    const { name, namespace } = session.metadata;
+    let final: Judgement | undefined;
+    const stored = await decideAndWrite<LabletSession, Judgement>({
+      first: session,
+      read: () => deps.client.get(LABLET_SESSIONS, name, namespace, { signal: pass.signal }),
+      decide: (live) => {
+        if (live.metadata.uid !== session.metadata.uid) return undefined;
+        final = judge(withChanges(live, session, changes), world, deps.clock.now(), signals);
+        return final;
+      },
+      write: async (live, judgement) => {
+        let decided = judgement;
+        for (const report of judgement.reports) {
+          const existing = await ensureReport(deps.client, live, report, pass.signal);
+          if (existing) decided = judge(withChanges(live, session, changes), { ...world, existingReport: existing.spec }, deps.clock.now(), signals);
+        }
+        await releaseFor(deps, live, decided.rows, timedOut(decided), pass.signal);
+        const written = await writeStatus({
+          client: deps.client, resource: LABLET_SESSIONS, object: live, next: observed(decided.status, live), amend: deps.amend, signal: pass.signal, metrics: deps.metrics,
+        });
+        deps.caches.sessions.observe(written);
+        final = decided;
+        this.tell(live, written, decided, pass);
+        return written;
+      },
+    });
+    return { session: stored, rows: final?.rows ?? [], wakeAt: final?.wakeAt };
+  }
+
+  private tell(before: LabletSession, session: LabletSession, decided: Judgement, pass: PassContext): void {
+    const { metrics, events } = this.deps;
+    const entries = decided.rows.length > 0 ? (session.status?.history?.slice(-decided.rows.length) ?? []) : [];
+    for (const entry of entries) {
+      metrics.transitions.inc({ from: entry.from ?? '', to: entry.to, reason: entry.reason });
+      pass.log.info({ session: objectKey(session), uid: session.metadata.uid, phase: entry.to, from: entry.from, row: entry.row, reason: entry.reason, actor: entry.actor }, 'transition');
+    }
+    for (const note of noticesFor(session, decided.rows, decided.status)) events.record(note);
+    for (const { type, reason, message } of decided.notices) events.record({ regarding: session, type, reason, action: 'Decide', note: message });
+    if (decided.dropped > 0) metrics.eventsOut.inc({ type: 'any', result: 'dropped' }, decided.dropped);
+    if (decided.rows.includes('T6') && session.status?.pipeline) {
+      const path = session.status.labOrigin === 'Reused' ? 'reuse' : 'import';
+      const began = fromTime(session.status.history?.findLast((entry) => entry.to === 'Instantiating')?.at);
+      if (began) metrics.instantiateDuration.observe({ path }, (this.deps.clock.now().getTime() - began.getTime()) / 1000);
+    }
+    if (before.status?.phase === undefined && session.status?.phase) pass.log.debug('admitted');
+  }
+
+  /** A Terminated session is deleted after its history time. */
+  private async afterEnd(session: LabletSession, pass: PassContext): Promise<Outcome> {
+    const terminatedAt = fromTime(session.status?.terminatedAt);
+    if (session.status?.phase !== 'Terminated' || !terminatedAt || isDeleting(session)) return done();
+    const at = plus(terminatedAt, this.deps.settings.timeouts.historyTtl);
+    const now = this.deps.clock.now();
+    if (at > now) return after(at.getTime() - now.getTime(), 'the history time');
+    const { name, namespace, uid } = session.metadata;
+    await ignoreGone(this.deps.client.delete(LABLET_SESSIONS, name, namespace, { preconditions: { uid }, signal: pass.signal }));
+    return done();
+  }
+
+  /** A deleted session goes once its last events are delivered, or their time is over. */
+  private async letGo(session: LabletSession, pass: PassContext): Promise<Outcome> {
+    const { deps } = this;
+    const waiting = session.status?.outbox?.length ?? 0;
+    const from = fromTime(session.status?.terminatedAt ?? session.metadata.deletionTimestamp);
+    const limit = from && plus(from, deps.settings.timeouts.deletion);
+    const now = deps.clock.now();
+    if (waiting > 0 && limit && limit > now) return after(limit.getTime() - now.getTime(), `${waiting} event(s) are not delivered yet`);
+    if (waiting > 0) {
+      deps.metrics.eventsOut.inc({ type: 'any', result: 'dropped' }, waiting);
+      pass.log.warn({ session: objectKey(session), events: waiting }, 'a deleted session goes with events that were never delivered');
+    }
+    await removeFinalizer({ client: deps.client, resource: LABLET_SESSIONS, object: session, finalizer: FINALIZER, signal: pass.signal });
+    return done();
+  }
+}
+
+/** Nothing more will happen to it: Terminated, or never admitted. */
+const isOver = (session: LabletSession): boolean => session.status?.phase === undefined || session.status.phase === 'Terminated';
+
+const timedOut = (decided: Judgement): boolean => decided.rows.includes('T17') && decided.status.history?.at(-1)?.reason === 'TeardownTimeout';
+
+/** The session as it would be with the changes of a run of steps, if it is still in that run. */
+function withChanges(live: LabletSession, decidedOn: LabletSession, changes: Progress['changes']): LabletSession {
+  const run = (session: LabletSession): string => `${session.status?.phase ?? ''}/${session.status?.pipeline?.name ?? ''}/${session.status?.pipeline?.attempt ?? 0}`;
+  if (changes.length === 0 || run(live) !== run(decidedOn)) return live;
+  const status: SessionStatus = structuredClone(live.status ?? {});
+  for (const change of changes) change(status);
+  return { ...live, status };
+}
+
+function observed(status: SessionStatus, session: LabletSession): SessionStatus {
+  const { generation } = session.metadata;
+  // Only with another change: a spec that changes nothing is not worth a write of its own, the next one says it.
+  return generation === undefined || JSON.stringify(status) === JSON.stringify(session.status ?? {}) ? status : { ...status, observedGeneration: generation };
+}
+
+function until(at: Date | undefined, now: Date, why: string): Outcome {
+  return at ? after(at.getTime() - now.getTime(), why) : done();
+}
+
+async function ignoreGone(promise: Promise<void>): Promise<void> {
+  try {
+    await promise;
+  } catch (error) {
+    if (!(error instanceof NotFoundError) && !(error instanceof ConflictError)) throw error;
+  }
+}

@@ -1,0 +1,55 @@
+/** Giving back what a session has claimed, before the status that no longer names it is written. */
+import { FINALIZER } from '../../api/group.ts';
+import { LABS } from '../../api/kinds.ts';
+import { labState } from '../../api/lab.ts';
+import { toTime } from '../../core/time.ts';
+import { NotFoundError } from '../../kube/errors.ts';
+import { removeFinalizer } from '../../runtime/finalizers.ts';
+import { writeStatus } from '../../runtime/status-writer.ts';
+import { INDEX } from '../deps.ts';
+import type { Lab, LabStatus } from '../../api/lab.ts';
+import type { LabletSession } from '../../api/labletsession.ts';
+import type { RowId } from '../../core/session/table.ts';
+import type { Deps } from '../deps.ts';
+
+/** Rows after which the session holds no Lab any more, though nothing took it down in order. */
+const GIVES_BACK: ReadonlySet<RowId> = new Set(['T2', 'T4', 'T5', 'T7', 'T21']);
+
+/** Releases the Labs that these rows give back. Nothing was imported for a Reserved one: it is deleted; any other goes to the Lab controller. */
+export async function releaseFor(deps: Deps, session: LabletSession, rows: readonly RowId[], teardownTimedOut: boolean, signal: AbortSignal): Promise<void> {
+  if (!teardownTimedOut && !rows.some((row) => GIVES_BACK.has(row))) return;
+  for (const lab of deps.caches.labs.byIndex(INDEX.labsBySession, session.metadata.uid)) await release(deps, lab, signal);
+}
+
+async function release(deps: Deps, lab: Lab, signal: AbortSignal): Promise<void> {
+  const { client } = deps;
+  if (labState(lab) === 'Reserved' && lab.status?.cmlLabId === undefined && lab.metadata.deletionTimestamp === undefined && !mayBeImported(lab)) {
+    await dropReserved(deps, lab, signal);
+    return;
+  }
+  const next: LabStatus = { ...lab.status, state: 'Orphaned', since: toTime(deps.clock.now()), message: 'Its session has ended; the lab is being removed from its host.' };
+  const written = await writeStatus({ client, resource: LABS, object: lab, next, signal, metrics: deps.metrics });
+  await unclaim(deps, written, signal);
+}
+
+/** A Reserved Lab of a session that had begun to instantiate may stand on the host already, its id not yet stored. */
+function mayBeImported(lab: Lab): boolean {
+  return lab.status?.since !== undefined;
+}
+
+async function dropReserved(deps: Deps, lab: Lab, signal: AbortSignal): Promise<void> {
+  await removeFinalizer({ client: deps.client, resource: LABS, object: lab, finalizer: FINALIZER, signal });
+  try {
+    await deps.client.delete(LABS, lab.metadata.name, undefined, { preconditions: { uid: lab.metadata.uid }, signal });
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error;
+  }
+}
+
+/** Clears the claim. From here on the Lab controller is the one hand on the Lab. @throws ConflictError if it has moved on */
+export async function unclaim(deps: Deps, lab: Lab, signal: AbortSignal): Promise<Lab> {
+  const { name, resourceVersion } = lab.metadata;
+  const freed = await deps.client.mergePatch(LABS, name, undefined, { metadata: { resourceVersion }, spec: { sessionRef: null } }, { signal });
+  deps.caches.labs.observe(freed);
+  return freed;
+}
