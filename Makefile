@@ -24,7 +24,10 @@ test: tools-all ## Verify, then run every test against real API servers
 	@node hack/verify.ts
 	@$(JEST) --reporters=./test/support/quiet-reporter.ts
 
-verify: tools ## Check types, lint, the import rule and dead code
+generate: tools ## Write the generated files: CRDs, RBAC, reference documentation
+	@node hack/generate/main.ts
+
+verify: tools ## Check that generated files are current, types, lint, the import rule and dead code
 	@node hack/verify.ts
 
 lint: tools ## Lint only
@@ -38,4 +41,4 @@ tools-go:
 tools-all:
 	@node hack/bootstrap.mjs go python
 
-.PHONY: help cluster cluster-down test verify lint tools tools-go tools-all
+.PHONY: help cluster cluster-down test generate verify lint tools tools-go tools-all

@@ -58,7 +58,7 @@ function install() {
 /** The package `node` fetches the program in an install script, which npm does not run where scripts are switched off. */
 function fetchNode24() {
   process.stderr.write('installing Node 24 for this project\n');
-  execFileSync('node', ['installArchSpecificPackage.js'], { cwd: join(MODULES, 'node'), env: systemPath, stdio: ['ignore', 2, 2] });
+  execFileSync('npm', ['rebuild', 'node', '--ignore-scripts=false', '--loglevel=error'], { cwd: ROOT, env: systemPath, stdio: ['ignore', 2, 2] });
 }
 
 /** Two runs that start side by side in a fresh clone must not install into the same folder at the same time. */

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 
 // What must hold for a commit besides the tests. A check that passes says one line; what a failing one found is shown.
 const CHECKS: readonly (readonly [what: string, command: string, ...args: string[]])[] = [
+  ['generated files', 'node', 'hack/generate/main.ts', '--check'],
   ['types', 'tsc', '--project', '.'],
   ['lint', 'eslint', '.', '--max-warnings=0'],
   ['the import rule', 'depcruise', 'src', '--output-type=err'],
