@@ -101,6 +101,7 @@ export function readTransportError(error: unknown): TransportFailure {
   const code = codedError.safeParse(many.success ? many.data.errors[0] : error).data?.code ?? '';
   const neverSent = NEVER_SENT[code];
   if (neverSent !== undefined) return { description: neverSent, sent: false, tooLarge: false };
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL_')) return { description: `no TLS connection: is the port an https port? (${code})`, sent: false, tooLarge: false };
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return { description: 'the answer is too large', sent: true, tooLarge: true };
   return { description: `connection lost (${code === '' ? 'no code' : code})`, sent: true, tooLarge: false };
 }

@@ -43,3 +43,12 @@ test('a certificate for another host name is refused, although its CA is trusted
   await impostor.close();
   await other.close();
 });
+
+test('an effect on a port without TLS was never sent, and the error says where to look', async () => {
+  const plain = await startScriptedServer([json({ ok: true })]);
+  const mistaken = new HttpHost({ system: 'cml', endpoint: plain.url.replace('http:', 'https:') });
+  await expect(mistaken.send({ ...call, method: 'POST' })).rejects.toMatchObject({ kind: 'unavailable', description: expect.stringContaining('is the port an https port?') as unknown });
+  expect(plain.received).toHaveLength(0);
+  await plain.close();
+  await mistaken.close();
+});
