@@ -39,10 +39,10 @@ const sentEvent = z.object({ id: z.string(), source: z.string(), type: z.string(
 const counters = z.record(z.string(), z.int());
 const clash = z.object({ port: z.int(), winner: z.object({ title: z.string(), node: z.string() }), loser: z.object({ title: z.string(), node: z.string() }) });
 
-export type SimLabSummary = z.infer<typeof simLab>;
+type SimLabSummary = z.infer<typeof simLab>;
 
 /** One running simulator of a world. */
-export interface Site {
+interface Site {
   /** Base URL; the CML API is below `/api/v0`. */
   readonly url: string;
   close(): Promise<void>;

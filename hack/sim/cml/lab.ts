@@ -2,11 +2,11 @@ import { randomUuid, type Random } from '../common/random.ts';
 import { nodeDefinition } from './definitions.ts';
 import type { Topology } from './topology.ts';
 
-export type NodeState = 'DEFINED_ON_CORE' | 'STOPPED' | 'QUEUED' | 'STARTED' | 'BOOTED';
+type NodeState = 'DEFINED_ON_CORE' | 'STOPPED' | 'QUEUED' | 'STARTED' | 'BOOTED';
 /** A lab has no BOOTED state of its own: clients ask whether it converged. */
 export type LabState = 'DEFINED_ON_CORE' | 'STOPPED' | 'STARTED';
 
-export interface SimInterface {
+interface SimInterface {
   readonly id: string;
   readonly label: string;
   readonly slot: number | null;
@@ -34,7 +34,7 @@ export interface SimNode {
   stopsAt?: number;
 }
 
-export interface SimLink {
+interface SimLink {
   readonly id: string;
   readonly a: string;
   readonly b: string;

@@ -27,7 +27,7 @@ const SIMPLE = /^(?:serial|vnc|ssh|telnet|tcp|http|https):(\d+)(?::\d+)?$/;
 const PAT = /^pat:(?:(tcp|udp):)?(\d+):\d+$/;
 
 /** The host port that a tag asks for, if it is a port tag at all. */
-export function portOfTag(tag: string): { port: number; transport: 'tcp' | 'udp' } | undefined {
+function portOfTag(tag: string): { port: number; transport: 'tcp' | 'udp' } | undefined {
   const simple = SIMPLE.exec(tag);
   if (simple) return { port: Number(simple[1]), transport: 'tcp' };
   const pat = PAT.exec(tag);

@@ -19,7 +19,7 @@ import { systemRoutes } from './routes/system.ts';
 import { Users } from './users.ts';
 
 /** Faults that `--fault` and `POST /sim/fault` know. */
-export const CML_FAULTS = [...COMMON_FAULTS, 'http401', 'lost-lab', 'never-converge', 'import-400', 'start-400'] as const;
+const CML_FAULTS = [...COMMON_FAULTS, 'http401', 'lost-lab', 'never-converge', 'import-400', 'start-400'] as const;
 
 export interface CmlOptions extends SimulatorOptions {
   /** Controller version, default 2.9.1+build.4. From 2.10 on `/authentication` takes the place of `/authok`. */

@@ -15,7 +15,7 @@ export function labDetails(lab: SimLab, ownerName: string): Json {
 }
 
 /** A node as the node list and the topology show it. */
-export function nodeView(node: SimNode, show: { configuration: boolean; interfaces?: boolean }): Json {
+function nodeView(node: SimNode, show: { configuration: boolean; interfaces?: boolean }): Json {
   return {
     ...node.settings,
     id: node.id, label: node.label, node_definition: node.definition, tags: node.tags,

@@ -10,7 +10,7 @@ export interface Pod {
   readonly devices: readonly Record<string, unknown>[];
 }
 
-export interface RuleSet {
+interface RuleSet {
   cutScore?: number | undefined;
   minScore?: number | undefined;
   rereadScore?: boolean | undefined;

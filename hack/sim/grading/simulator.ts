@@ -15,7 +15,7 @@ import { GradingEngine } from './engine.ts';
 import { gradingRoutes, requireBearer, tokenRoute } from './routes.ts';
 
 /** Faults that `--fault` and `POST /sim/fault` know. */
-export const GRADING_FAULTS = [...COMMON_FAULTS, ...EVENT_FAULTS, 'http401'] as const;
+const GRADING_FAULTS = [...COMMON_FAULTS, ...EVENT_FAULTS, 'http401'] as const;
 
 export interface GradingOptions extends SimulatorOptions, EventOptions {
   /** How work is graded; default: 80 of 100 after 1 s. */

@@ -14,7 +14,7 @@ export interface Device {
   readonly password?: string | undefined;
 }
 
-export interface LdsPart {
+interface LdsPart {
   readonly formQualifiedName: string;
   devices: readonly Device[];
 }

@@ -15,7 +15,7 @@ import { LaunchPages } from './launch.ts';
 import { requireBasicLogin, reservationRoutes } from './routes.ts';
 
 /** Faults that `--fault` and `POST /sim/fault` know. */
-export const LDS_FAULTS = [...COMMON_FAULTS, ...EVENT_FAULTS, 'http401'] as const;
+const LDS_FAULTS = [...COMMON_FAULTS, ...EVENT_FAULTS, 'http401'] as const;
 
 export interface EventOptions {
   /** URL that takes the events; absent: none are sent until `PUT /sim/events-to` names one. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   /** The body as JSON; its text when it is not JSON; null when there is none. */
   readonly body: unknown;
