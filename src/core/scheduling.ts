@@ -4,8 +4,8 @@
  */
 import picomatch from 'picomatch';
 import { compareVersions } from './version.ts';
-import { freeCount } from './ports.ts';
-import type { PortRange } from './ports.ts';
+import { allocatePorts, freeCount } from './ports.ts';
+import type { AllocatedPort, PortRange, PortTemplate } from './ports.ts';
 import type { PinnedDefinition, Resources } from './definition.ts';
 
 export const REJECTIONS = ['WorkerNotReady', 'WorkerDraining', 'LicenseMismatch', 'NodeLimit', 'InsufficientResources', 'IncompatibleImage', 'NoPorts', 'NoNestedVirtualization'] as const;
@@ -169,4 +169,42 @@ export function queueOrder(a: Waiting, b: Waiting): number {
   if (time !== 0) return time;
   const age = a.created.getTime() - b.created.getTime();
   return age !== 0 ? age : a.key < b.key ? -1 : Number(a.key > b.key);
+}
+
+/** A session to be placed in this round. */
+export interface Request {
+  key: string;
+  demand: Demand;
+  ports: readonly PortTemplate[];
+}
+
+export type Assignment =
+  | { key: string; kind: 'assign'; workerName: string; reuse: ReusableLab | undefined; ports: readonly AllocatedPort[] }
+  | { key: string; kind: 'wait'; message: string; rejections: Partial<Record<Rejection, number>> };
+
+/**
+ * Places a queue of sessions, in its order: each decision is counted before the next is made. A session that fits
+ * nowhere does not hold up the ones behind it. The snapshot is not changed; the counting is done on a copy.
+ */
+export function placeAll(requests: readonly Request[], snapshot: readonly WorkerSnapshot[]): Assignment[] {
+  const workers = snapshot.map((worker) => ({ ...worker, used: { ...worker.used }, takenPorts: new Set(worker.takenPorts), reusableLabs: [...worker.reusableLabs] }));
+  return requests.map(({ key, demand, ports }): Assignment => {
+    const placement = place(demand, workers);
+    if (placement.kind === 'wait') return { key, ...placement };
+    const worker = workers.find((candidate) => candidate.name === placement.worker.name);
+    if (!worker) throw new Error(`worker ${placement.worker.name} is not in the snapshot`);
+    const allocation = placement.reuse ? { ok: true as const, ports: [] } : allocatePorts({ range: worker.portRange, taken: worker.takenPorts, templates: ports });
+    if (!allocation.ok) return { key, kind: 'wait', message: `0/${workers.length} workers: 1 NoPorts (${allocation.message})`, rejections: { NoPorts: 1 } };
+    hold(worker, demand, placement.reuse, allocation.ports);
+    return { key, kind: 'assign', workerName: worker.name, reuse: placement.reuse, ports: allocation.ports };
+  });
+}
+
+/** Counts a decision on a worker's copy. */
+function hold(worker: WorkerSnapshot & { takenPorts: Set<number> }, demand: Demand, reuse: ReusableLab | undefined, ports: readonly AllocatedPort[]): void {
+  for (const name of ['cpu', 'memory', 'storage'] as const) worker.used[name] += demand.resources[name];
+  worker.used.nodes += demand.nodeCount;
+  worker.sessions += 1;
+  for (const port of ports) worker.takenPorts.add(port.number);
+  if (reuse) worker.reusableLabs = worker.reusableLabs.filter((lab) => lab.name !== reuse.name);
 }

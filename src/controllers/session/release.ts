@@ -46,6 +46,12 @@ async function dropReserved(deps: Deps, lab: Lab, signal: AbortSignal): Promise<
   }
 }
 
+/** Gives a Lab back that was claimed for nothing: a Reserved one is deleted, a kept one is free again. */
+export async function dropOrUnclaim(deps: Deps, lab: Lab, signal: AbortSignal): Promise<void> {
+  if (labState(lab) === 'Reserved') await dropReserved(deps, lab, signal);
+  else await unclaim(deps, lab, signal);
+}
+
 /** Clears the claim. From here on the Lab controller is the one hand on the Lab. @throws ConflictError if it has moved on */
 export async function unclaim(deps: Deps, lab: Lab, signal: AbortSignal): Promise<Lab> {
   const { name, resourceVersion } = lab.metadata;

@@ -1,0 +1,67 @@
+/** Making a placement true: the claim on a Lab first, then one status write of the session, row T1. */
+import { LABLET_SESSIONS } from '../../api/kinds.ts';
+import { isDeleting, objectKey } from '../../api/meta.ts';
+import { portMap } from '../../core/ports.ts';
+import { take } from '../../core/session/effects.ts';
+import { situation } from '../../core/session/situation.ts';
+import { ConflictError } from '../../kube/errors.ts';
+import { decideAndWrite, writeStatus } from '../../runtime/status-writer.ts';
+import { gather } from '../session/gather.ts';
+import { noticesFor } from '../session/notices.ts';
+import { dropOrUnclaim } from '../session/release.ts';
+import { claimLab } from './claim.ts';
+import type { Lab } from '../../api/lab.ts';
+import type { LabletSession } from '../../api/labletsession.ts';
+import type { PinnedDefinition } from '../../core/definition.ts';
+import type { Assignment } from '../../core/scheduling.ts';
+import type { SessionStatus } from '../../core/session/world.ts';
+import type { PassContext } from '../../runtime/pass.ts';
+import type { Deps } from '../deps.ts';
+
+/** A session that waits, with what it needs to be bound. */
+export interface Candidate {
+  session: LabletSession;
+  definition: PinnedDefinition;
+  /** A Lab that it has claimed already: the other half of this commit was lost in a crash. */
+  claimed: Lab | undefined;
+}
+
+const BECAUSE = { reason: 'BestFit', message: 'A worker and ports are reserved.', actor: 'scheduler' };
+
+/** Binds the session. Somebody else's write in between (a cancel, a deletion) gives the Lab back. */
+export async function commit(deps: Deps, { session, definition, claimed }: Candidate, assigned: Extract<Assignment, { kind: 'assign' }>, pass: PassContext): Promise<void> {
+  let lab: Lab;
+  try {
+    lab = claimed ?? (await claimLab(deps, session, definition, assigned, pass.signal));
+  } catch (error) {
+    // Somebody took the free Lab: the next look places the session anew.
+    if (error instanceof ConflictError) return;
+    throw error;
+  }
+  const bound = await bind(deps, session, lab, assigned.reuse !== undefined || lab.status?.cmlLabId !== undefined, pass);
+  if (!bound) await dropOrUnclaim(deps, lab, pass.signal);
+}
+
+async function bind(deps: Deps, session: LabletSession, lab: Lab, reused: boolean, pass: PassContext): Promise<boolean> {
+  const { client, metrics, caches, events } = deps;
+  const { name, namespace } = session.metadata;
+  const { world } = await gather(deps, session, pass.signal);
+  const stored = await decideAndWrite<LabletSession, SessionStatus>({
+    first: session,
+    read: () => client.get(LABLET_SESSIONS, name, namespace, { signal: pass.signal }),
+    decide: (live) => {
+      if (live.status?.phase !== 'Pending' || live.metadata.uid !== session.metadata.uid || isDeleting(live) || live.spec.desiredState !== 'Active') return undefined;
+      const s = situation(live, world, deps.clock.now());
+      Object.assign(s.draft, { workerName: lab.spec.workerName, labName: lab.metadata.name, labOrigin: reused ? 'Reused' : 'Created', allocatedPorts: portMap(lab.spec.ports) });
+      take(s, { row: 'T1', from: 'Pending', to: 'Scheduled' }, BECAUSE);
+      return s.draft;
+    },
+    write: async (live, next) => writeStatus({ client, resource: LABLET_SESSIONS, object: live, next, amend: deps.amend, signal: pass.signal, metrics }),
+  });
+  caches.sessions.observe(stored);
+  if (stored.status?.labName !== lab.metadata.name) return false;
+  metrics.transitions.inc({ from: 'Pending', to: 'Scheduled', reason: BECAUSE.reason });
+  pass.log.info({ session: objectKey(stored), uid: stored.metadata.uid, phase: 'Scheduled', from: 'Pending', row: 'T1', reason: BECAUSE.reason, actor: BECAUSE.actor, worker: lab.spec.workerName }, 'transition');
+  for (const note of noticesFor(stored, ['T1'], stored.status)) events.record(note);
+  return true;
+}
