@@ -21,8 +21,7 @@ cluster-down: tools ## End the cluster that `make cluster` started
 
 ##@ Develop
 test: tools-all ## Verify, then run every test against real API servers
-	@node hack/verify.ts
-	@$(JEST) --reporters=./test/support/quiet-reporter.ts
+	@checks=0; node hack/verify.ts || checks=$$?; FAILED_CHECKS=$$checks $(JEST) --reporters=./test/support/quiet-reporter.ts
 
 generate: tools ## Write the generated files: CRDs, RBAC, reference documentation
 	@node hack/generate/main.ts

@@ -4,7 +4,8 @@ const PROGRESS_EVERY_MS = 15_000;
 
 /**
  * A reporter for people who want to know whether all is well: failures in full as they happen, a line of progress every
- * 15 s, and at the end one line, alone, with the counts. A skipped test counts as failed under CI=true.
+ * 15 s, and at the end one line, alone, with the counts. Counted as failed are also files that do not load, the checks
+ * that failed before the tests (FAILED_CHECKS, a number) and, under CI=true, skipped tests.
  */
 export default class QuietReporter implements Pick<Reporter, 'onRunStart' | 'onTestResult' | 'onRunComplete' | 'getLastError'> {
   readonly #started = performance.now();
@@ -26,8 +27,9 @@ export default class QuietReporter implements Pick<Reporter, 'onRunStart' | 'onT
 
   onRunComplete(_contexts: unknown, results: AggregatedResult): void {
     const skipped = results.numPendingTests + results.numTodoTests;
-    const unfinished = results.numRuntimeErrorTestSuites;
-    const failed = results.numFailedTests + unfinished + (process.env['CI'] === 'true' ? skipped : 0);
+    const skippedInCi = process.env['CI'] === 'true' ? skipped : 0;
+    const failedChecks = Number(process.env['FAILED_CHECKS'] ?? 0);
+    const failed = results.numFailedTests + results.numRuntimeErrorTestSuites + skippedInCi + failedChecks;
     if (skipped > 0) this.#say(`${skipped} skipped`);
     if (failed > 0) this.#error = new Error(`${failed} failed`);
     this.#say(`all done in ${this.#seconds()} s`);
