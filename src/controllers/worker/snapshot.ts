@@ -1,0 +1,108 @@
+/** Workers as the scheduler sees them, from the caches alone. */
+import { isDeleting, objectKey } from '../../api/meta.ts';
+import { labState } from '../../api/lab.ts';
+import { isTrue } from '../../core/conditions.ts';
+import { parseResources } from '../../core/definition.ts';
+import { isUsable } from '../../core/lab-lifecycle.ts';
+import { DEFAULT_PORT_RANGE, takenPorts } from '../../core/ports.ts';
+import { definitionKey, demandOf } from '../../core/scheduling.ts';
+import { holdsCapacity, nodeLimitOf, offerOf, sumDemands } from '../../core/worker-capacity.ts';
+import { INDEX } from '../deps.ts';
+import type { LabletSession } from '../../api/labletsession.ts';
+import type { Worker, WorkerTemplate } from '../../api/worker.ts';
+import type { Demand, ReusableLab, WorkerSnapshot } from '../../core/scheduling.ts';
+import type { Deps } from '../deps.ts';
+
+/**
+ * What sessions need, by definition and version. Revisions are read asynchronously and a placement is decided in one
+ * go, so whoever decides calls `ensure` for the sessions first and asks with `get` then. A version never changes: what
+ * is kept is never stale.
+ */
+export class DemandCache {
+  private readonly deps: Pick<Deps, 'caches' | 'revisions'>;
+  private readonly kept = new Map<string, Demand>();
+
+  constructor(deps: Pick<Deps, 'caches' | 'revisions'>) {
+    this.deps = deps;
+  }
+
+  /** What a session with a pinned version needs; undefined if that is not known (yet). */
+  get(session: LabletSession): Demand | undefined {
+    const version = this.versionOf(session);
+    return version && this.kept.get(version.key);
+  }
+
+  /** As `get`, and reads the version where it was not read before. Undefined: there is no such version. */
+  async ensure(session: LabletSession, signal: AbortSignal): Promise<Demand | undefined> {
+    const version = this.versionOf(session);
+    if (!version) return undefined;
+    const kept = this.kept.get(version.key);
+    if (kept) return kept;
+    const frozen = await this.deps.revisions.get(version.definition, version.version, signal);
+    if (!frozen) return undefined;
+    const demand = demandOf(frozen.definition, parseResources(frozen.definition.spec.resources));
+    this.kept.set(version.key, demand);
+    return demand;
+  }
+
+  private versionOf(session: LabletSession) {
+    const version = session.status?.definitionVersion;
+    const namespace = session.metadata.namespace ?? '';
+    const { name } = session.spec.definitionRef;
+    const uid = this.deps.caches.definitions.get(`${namespace}/${name}`)?.metadata.uid;
+    return version === undefined || uid === undefined ? undefined : { key: `${uid}/${version}`, definition: { namespace, name, uid }, version };
+  }
+}
+
+/** The sessions that hold capacity of a worker. */
+export function boundSessions(deps: Pick<Deps, 'caches'>, workerName: string): LabletSession[] {
+  return deps.caches.sessions.byIndex(INDEX.sessionsByWorker, workerName).filter((session) => holdsCapacity(session.status?.phase));
+}
+
+/** Bound sessions of which nobody knows what they need: until that is known, nothing more may be placed beside them. */
+export function unknownDemands(deps: Pick<Deps, 'caches'>, workerName: string, demands: Pick<DemandCache, 'get'>): string[] {
+  return boundSessions(deps, workerName).filter((session) => !demands.get(session)).map(objectKey);
+}
+
+/** A worker with what is bound to it by the caches. The scheduler adds its own placements that the caches do not show yet. */
+export function workerSnapshot(deps: Pick<Deps, 'caches'>, worker: Worker, demands: Pick<DemandCache, 'get'>): WorkerSnapshot {
+  const { name } = worker.metadata;
+  const { spec, status } = worker;
+  const template = deps.caches.templates.get(spec.templateName);
+  const offer = offerOf(spec, template?.spec);
+  const sessions = boundSessions(deps, name);
+  const known = sessions.flatMap((session) => demands.get(session) ?? []);
+  const labs = deps.caches.labs.byIndex(INDEX.labsByWorker, name);
+  return {
+    name,
+    phase: status?.phase ?? 'Pending',
+    schedulable: offer !== undefined && isTrue(status, 'Schedulable') && status?.unreachableSince === undefined && known.length === sessions.length,
+    // The spec, too: nothing is placed between a person's wish and the pass that obeys it.
+    draining: status?.phase === 'Draining' || spec.desiredState !== 'Running' || isDeleting(worker),
+    provider: spec.provider,
+    license: status?.license?.product,
+    nodeLimit: offer ? nodeLimitOf(offer, status?.license) : 0,
+    declared: offer?.resources ?? { cpu: 0, memory: 0, storage: 0 },
+    used: sumDemands(known),
+    sessions: sessions.length,
+    portRange: offer?.ports ?? DEFAULT_PORT_RANGE,
+    takenPorts: takenPorts(labs.map((lab) => lab.spec), status?.foreignPorts),
+    imageName: status?.imageName,
+    cmlVersion: status?.cmlVersion,
+    nodeDefinitions: status?.nodeDefinitions && new Set(status.nodeDefinitions),
+    nestedVirtualization: hasNestedVirtualization(worker, template),
+    reusableLabs: labs.flatMap((lab) => {
+      const state = labState(lab);
+      // A Stopped lab still holds the work of whoever used it last: it may be claimed once the Lab controller has wiped it.
+      if (lab.spec.sessionRef || isDeleting(lab) || lab.status?.cmlLabId === undefined || (state !== 'Wiped' && state !== 'Defined')) return [];
+      const { namespace, name: definition } = lab.spec.definitionRef;
+      if (!isUsable(lab, deps.caches.definitions.get(`${namespace}/${definition}`))) return [];
+      return [{ name: lab.metadata.name, definition: definitionKey(lab.spec.definitionRef), state } satisfies ReusableLab];
+    }),
+  };
+}
+
+/** A static host says it itself; on EC2 only bare-metal types can (domain §3.3). */
+function hasNestedVirtualization(worker: Worker, template: WorkerTemplate | undefined): boolean {
+  return worker.spec.provider === 'static' ? worker.status?.nestedVirtualization === true : /\.metal(-|$)/.test(template?.spec.instanceType ?? '');
+}

@@ -1,0 +1,58 @@
+/**
+ * What becomes of a Lab that no session has claimed (domain §1.3, §4.1, "one hand on a lab"). Pure: a Lab and what is
+ * known of the world in, the next thing to do out. A claimed Lab is none of its business.
+ */
+import { labState } from '../api/lab.ts';
+import { isDeleting } from '../api/meta.ts';
+import { fromTime, plus } from './time.ts';
+import type { Lab } from '../api/lab.ts';
+import type { LabletDefinition } from '../api/labletdefinition.ts';
+
+export interface LabWorld {
+  /** The definition that the lab was made from, as it is now; undefined if it is gone. */
+  definition: LabletDefinition | undefined;
+  /** Is the Worker of the lab there? Without it nothing can be removed any more, and nothing stands anywhere. */
+  workerExists: boolean;
+  /** Milliseconds for which a lab is kept without a claim. */
+  retention: number;
+}
+
+/**
+ * - `drop`: nothing stands on the host, the object goes.
+ * - `remove`: the lab goes from the host, then the object.
+ * - `wipe`: the work of the last candidate goes, the lab is kept.
+ * - `keep`: nothing to do until `until`, or until something changes.
+ */
+export type LabDecision =
+  | { do: 'drop'; why: string }
+  | { do: 'remove'; why: string }
+  | { do: 'wipe'; why: string }
+  | { do: 'keep'; until: Date | undefined };
+
+/** May the lab serve further sessions: its definition is there, and that very version is the Active one? */
+export function isUsable(lab: Lab, definition: LabletDefinition | undefined): boolean {
+  if (!definition || isDeleting(definition)) return false;
+  const version = definition.status?.versions?.find((known) => known.version === lab.spec.definitionRef.version);
+  // The hash tells a definition from an earlier one of the same name.
+  return version?.state === 'Active' && version.sha256 === lab.spec.topologySha256;
+}
+
+/** Decides on an unclaimed Lab. */
+export function decideLab(lab: Lab, world: LabWorld, now: Date): LabDecision {
+  if (!world.workerExists) return { do: 'drop', why: `Worker ${lab.spec.workerName} is gone, and the lab with it.` };
+  const state = labState(lab);
+  // `since` is written by the pass of a session: one that began to instantiate may have imported the lab without having stored its id.
+  if (state === 'Reserved' && lab.status?.since === undefined && lab.status?.cmlLabId === undefined) return { do: 'drop', why: 'Nobody has claimed it and nothing was imported.' };
+  if (isDeleting(lab)) return { do: 'remove', why: 'The Lab was deleted.' };
+  if (state === 'Wiped' || state === 'Defined' || state === 'Stopped' || state === 'Wiping') return decideKept(lab, world, now);
+  return { do: 'remove', why: lab.status?.message ?? `It was left in state ${state}.` };
+}
+
+function decideKept(lab: Lab, { definition, retention }: LabWorld, now: Date): LabDecision {
+  const { namespace, name, version } = lab.spec.definitionRef;
+  if (!isUsable(lab, definition)) return { do: 'remove', why: `Version ${version} of LabletDefinition ${namespace}/${name} is no longer used for new sessions.` };
+  const until = plus(fromTime(lab.status?.since ?? lab.metadata.creationTimestamp), retention);
+  if (until <= now) return { do: 'remove', why: 'Nobody has used it for the time that labs are kept.' };
+  if (lab.status?.state === 'Stopped' || lab.status?.state === 'Wiping') return { do: 'wipe', why: 'The work of the last session is wiped.' };
+  return { do: 'keep', until };
+}
