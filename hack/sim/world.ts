@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +15,10 @@ import { startSimProcess } from './spawn.ts';
 export interface WorldOptions {
   /** Number of CML hosts, default 1. */
   cml?: number;
-  /** Default "world": the same world each time, down to its ids. */
+  /**
+   * The same seed makes the same world, down to the ids of its labs and events: so not twice for one controller, which
+   * takes an event that it has seen for a repetition. Default: a new one each time.
+   */
   seed?: string;
   /** Duration from start to boot of a node, default 0s. */
   bootDelay?: string;
@@ -50,6 +54,8 @@ interface Site {
 
 /** The systems around the controller, running, with a view on what happened to them. */
 export interface SimulatedWorld {
+  /** What its random choices were drawn from. */
+  readonly seed: string;
   readonly cml: readonly Site[];
   readonly lds: Site;
   readonly grading: Site & { readonly tokenUrl: string };
@@ -75,7 +81,8 @@ export interface SimulatedWorld {
 
 /** Starts CML hosts, an LDS and a GradingEngine on free ports of the loopback address. */
 export async function startSimulatedWorld(options: WorldOptions = {}): Promise<SimulatedWorld> {
-  const starts = options.processes === true ? processStarts(options) : localStarts(options);
+  const seed = options.seed ?? randomUUID();
+  const starts = options.processes === true ? processStarts(options, seed) : localStarts(options, seed);
   const sites: Site[] = [];
   const closeAll = async (): Promise<void> => {
     await Promise.all(sites.map((site) => site.close()));
@@ -87,7 +94,7 @@ export async function startSimulatedWorld(options: WorldOptions = {}): Promise<S
   };
   try {
     const [lds, grading, ...cml] = await Promise.all([started(starts.lds), started(starts.grading), ...starts.cml.map(started)]);
-    return viewOf({ lds, grading, cml }, closeAll);
+    return { seed, ...viewOf({ lds, grading, cml }, closeAll) };
   } catch (error) {
     await closeAll();
     throw error;
@@ -100,22 +107,22 @@ interface Starts {
   cml: (() => Promise<Site>)[];
 }
 
-const hostSeeds = ({ cml = 1, seed = 'world' }: WorldOptions): string[] => Array.from({ length: cml }, (_, index) => `${seed}/cml-${index + 1}`);
+const hostSeeds = (cml: number | undefined, seed: string): string[] => Array.from({ length: cml ?? 1 }, (_, index) => `${seed}/cml-${index + 1}`);
 
-function localStarts(options: WorldOptions): Starts {
-  const { seed = 'world', scale = 1, eventsTo, eventMode = 'binary' } = options;
+function localStarts(options: WorldOptions, seed: string): Starts {
+  const { scale = 1, eventsTo, eventMode = 'binary' } = options;
   const script = readScript(options.script ?? {});
   const events = { seed, timeScale: scale, eventMode, ...(eventsTo !== undefined && { eventsTo }) };
   const serve = async (simulator: { listen(): Promise<string>; close(): Promise<void> }): Promise<Site> => ({ url: await simulator.listen(), close: () => simulator.close() });
   return {
     lds: () => serve(createLdsSimulator({ ...events, rules: script.lds })),
     grading: () => serve(createGradingSimulator({ ...events, rules: script.grading })),
-    cml: hostSeeds(options).map((hostSeed) => () => serve(createCmlSimulator({ ...options.cmlOptions, seed: hostSeed, timeScale: scale, bootDelayMs: parseDuration(options.bootDelay ?? '0s') }))),
+    cml: hostSeeds(options.cml, seed).map((hostSeed) => () => serve(createCmlSimulator({ ...options.cmlOptions, seed: hostSeed, timeScale: scale, bootDelayMs: parseDuration(options.bootDelay ?? '0s') }))),
   };
 }
 
-function processStarts(options: WorldOptions): Starts {
-  const { seed = 'world', scale = 1, eventsTo, eventMode = 'binary' } = options;
+function processStarts(options: WorldOptions, seed: string): Starts {
+  const { scale = 1, eventsTo, eventMode = 'binary' } = options;
   const folder = mkdtempSync(join(tmpdir(), 'lablet-world-'));
   const script = join(folder, 'script.json');
   writeFileSync(script, JSON.stringify(options.script ?? {}));
@@ -128,11 +135,11 @@ function processStarts(options: WorldOptions): Starts {
   return {
     lds,
     grading: () => startSimProcess('grading', scripted, environment),
-    cml: hostSeeds(options).map((hostSeed) => () => startSimProcess('cml', ['--seed', hostSeed, '--boot-delay', options.bootDelay ?? '0s'], environment)),
+    cml: hostSeeds(options.cml, seed).map((hostSeed) => () => startSimProcess('cml', ['--seed', hostSeed, '--boot-delay', options.bootDelay ?? '0s'], environment)),
   };
 }
 
-function viewOf({ lds, grading, cml }: { lds: Site | undefined; grading: Site | undefined; cml: Site[] }, close: () => Promise<void>): SimulatedWorld {
+function viewOf({ lds, grading, cml }: { lds: Site | undefined; grading: Site | undefined; cml: Site[] }, close: () => Promise<void>): Omit<SimulatedWorld, 'seed'> {
   if (lds === undefined || grading === undefined) throw new Error('a simulator did not start');
   const onEachHost = <T>(path: string, schema: z.ZodType<T>): Promise<T[]> => Promise.all(cml.map((site) => ask(site, path, schema)));
   const sources = [lds, grading];

@@ -16,7 +16,7 @@ export async function runProcess(sim: string, simulator: Runnable, exitWithParen
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
-  if (exitWithParent) process.stdin.once('end', stop).once('error', stop).resume();
   const url = await simulator.listen();
+  if (exitWithParent) process.stdin.once('end', stop).once('error', stop).resume();
   process.stdout.write(`${JSON.stringify({ sim, url, seed: simulator.seed })}\n`);
 }

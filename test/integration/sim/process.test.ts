@@ -55,6 +55,12 @@ describe('a simulator as a process', () => {
     expect(text).not.toContain('    at ');
   });
 
+  test('ends with a message when its port is taken', async () => {
+    const first = await startSimProcess('cml', []);
+    await expect(startSimProcess('cml', ['--port', new URL(first.url).port])).rejects.toThrow(/ended before it was ready: sim: listen EADDRINUSE/);
+    await first.close();
+  });
+
   test('TIME_SCALE divides the boot delay', async () => {
     const fast = await startSimProcess('cml', ['--boot-delay', '1h'], { TIME_SCALE: '36000', LABLET_DEV: '1' });
     try {
