@@ -168,9 +168,9 @@ export class KubeClient {
     return this.#patch(resource, name, namespace, operations, 'application/json-patch+json', options, this.#managed());
   }
 
-  /** Server-side apply: creates the object or sets just the fields of `body`. @throws ConflictError if another manager owns one */
-  async apply<T extends KubeObject>(resource: Resource<T>, name: string, namespace: string | undefined, body: object, options: ApplyOptions): Promise<T> {
-    const complete = { ...body, apiVersion: apiVersionOf(resource), kind: resource.kind };
+  /** Server-side apply: creates the object or sets just the fields of `body`, which is completed by what the path says. @throws ConflictError if another manager owns one */
+  async apply<T extends KubeObject>(resource: Resource<T>, name: string, namespace: string | undefined, body: { metadata?: object; [field: string]: unknown }, options: ApplyOptions): Promise<T> {
+    const complete = { ...body, apiVersion: apiVersionOf(resource), kind: resource.kind, metadata: { ...body.metadata, name, namespace } };
     const parameters = query({ fieldManager: options.fieldManager, force: options.force });
     return this.#patch(resource, name, namespace, complete, 'application/apply-patch+yaml', options, parameters, 'apply');
   }

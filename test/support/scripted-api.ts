@@ -8,12 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KubeClient, type KubeClientOptions } from '../../src/kube/client.ts';
 import { fixedCredentials, type CredentialSource } from '../../src/kube/credentials.ts';
-import type { KubeObject, Resource } from '../../src/kube/types.ts';
-
-export interface ConfigMap extends KubeObject {
-  data?: Record<string, string>;
-}
-export const CONFIG_MAPS: Resource<ConfigMap> = { group: '', version: 'v1', plural: 'configmaps', kind: 'ConfigMap', namespaced: true };
+import type { ConfigMap } from './kube-objects.ts';
 
 /** A ConfigMap as a server would return it. Its uid is its name unless given. */
 export function configMap(name: string, resourceVersion: number | string, data: Record<string, string> = {}, uid = name): ConfigMap {

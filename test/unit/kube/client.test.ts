@@ -4,7 +4,8 @@ import { AlreadyExistsError, ConfigurationError, ConflictError, ExpiredError, Fo
 import { KubeClient } from '../../../src/kube/client.ts';
 import { fixedCredentials } from '../../../src/kube/credentials.ts';
 import { noMetrics, silentLogger } from '../../../src/kube/observe.ts';
-import { CONFIG_MAPS, ScriptedApi, configMap, json, list, noAnswer, refusal, watch, type Answer } from '../../support/scripted-api.ts';
+import { CONFIG_MAPS } from '../../support/kube-objects.ts';
+import { ScriptedApi, configMap, json, list, noAnswer, refusal, watch, type Answer } from '../../support/scripted-api.ts';
 
 let api: ScriptedApi;
 beforeEach(async () => {

@@ -2,23 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Informer, type InformerOptions } from '../../../src/kube/informer.ts';
 import { noMetrics, silentLogger } from '../../../src/kube/observe.ts';
 import { until } from '../../support/until.ts';
-import {
-  CONFIG_MAPS,
-  ScriptedApi,
-  added,
-  bookmark,
-  configMap,
-  deleted,
-  errorEvent,
-  json,
-  list,
-  modified,
-  noAnswer,
-  refusal,
-  watch,
-  type Answer,
-  type ConfigMap,
-} from '../../support/scripted-api.ts';
+import { CONFIG_MAPS, type ConfigMap } from '../../support/kube-objects.ts';
+import { ScriptedApi, added, bookmark, configMap, deleted, errorEvent, json, list, modified, noAnswer, refusal, watch, type Answer } from '../../support/scripted-api.ts';
 
 let api: ScriptedApi;
 let stop: AbortController;

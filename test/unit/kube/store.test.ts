@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { isNewer } from '../../../src/kube/resource-version.ts';
 import { ObjectStore } from '../../../src/kube/store.ts';
 import { objectKey } from '../../../src/kube/types.ts';
-import { configMap, type ConfigMap } from '../../support/scripted-api.ts';
+import type { ConfigMap } from '../../support/kube-objects.ts';
+import { configMap } from '../../support/scripted-api.ts';
 
 const byColour = (object: ConfigMap): string[] => Object.values(object.data ?? {});
 

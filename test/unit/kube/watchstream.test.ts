@@ -3,7 +3,8 @@ import type { ServerResponse } from 'node:http';
 import fc from 'fast-check';
 import { ExpiredError, ProtocolError, ServerUnavailableError, WatchIdleError } from '../../../src/kube/errors.ts';
 import { lines, parseEvent, watchEvents } from '../../../src/kube/watchstream.ts';
-import { CONFIG_MAPS, ScriptedApi, added, bookmark, configMap, errorEvent, watch } from '../../support/scripted-api.ts';
+import { CONFIG_MAPS } from '../../support/kube-objects.ts';
+import { ScriptedApi, added, bookmark, configMap, errorEvent, watch } from '../../support/scripted-api.ts';
 
 async function* chunksOf(...chunks: Uint8Array[]): AsyncGenerator<Uint8Array> {
   for (const chunk of chunks) yield chunk;
