@@ -3,7 +3,9 @@ import { existsSync, globSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { buildInto } from './build.ts';
+import { buildInto, type Report } from './build.ts';
+
+export type { Report } from './build.ts';
 
 /** Absolute paths of the programs that a control plane is made of. */
 export interface Binaries {
@@ -14,9 +16,6 @@ export interface Binaries {
   readonly kubectl: string;
   readonly leash: string;
 }
-
-/** Where a message about what is being done goes; one call a line. */
-export type Report = (line: string) => void;
 
 /** A directory named by KUBEBUILDER_ASSETS that lacks a program which is needed. */
 export class MissingBinaryError extends Error {

@@ -11,6 +11,9 @@ const run = promisify(execFile);
 const PROGRESS_EVERY_MS = 10_000;
 const MEGABYTE = 1024 * 1024;
 
+/** Where a message about what is being done goes; one call a line. */
+export type Report = (line: string) => void;
+
 /** `go` is missing or refused to build; the message holds the end of what it said. */
 export class BuildError extends Error {
   override readonly name = 'BuildError';
@@ -23,7 +26,7 @@ export class BuildError extends Error {
  * @param report gets a line when something starts or ends, and progress every 10 s
  * @throws BuildError
  */
-export async function buildInto(directory: string, module: string, programs: readonly string[], report: (line: string) => void): Promise<void> {
+export async function buildInto(directory: string, module: string, programs: readonly string[], report: Report): Promise<void> {
   await mkdir(join(directory, '..'), { recursive: true });
   await withLock(
     `${directory}.lock`,
@@ -40,41 +43,54 @@ export async function buildInto(directory: string, module: string, programs: rea
   );
 }
 
-async function compile(output: string, module: string, programs: readonly string[], report: (line: string) => void): Promise<void> {
+async function compile(output: string, module: string, programs: readonly string[], report: Report): Promise<void> {
   const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' };
   const packages = programs.map((program) => `./cmd/${program}`);
   report(`building ${programs.join(', ')} from source, once per version`);
   const started = performance.now();
   const seconds = (): number => Math.round((performance.now() - started) / 1000);
-  const listed = await run('go', ['list', '-deps', ...packages], { cwd: module, env, maxBuffer: 16 * MEGABYTE }).catch((error: unknown) => {
-    throw new BuildError(`go cannot load ${module}: ${error instanceof Error ? error.message : String(error)}`);
-  });
-  const total = listed.stdout.trimEnd().split('\n').length;
-
-  const go = spawn('go', ['build', '-v', '-trimpath', '-ldflags', await linkerFlags(module), '-o', `${output}/`, ...packages], { cwd: module, env, stdio: ['ignore', 'ignore', 'pipe'] });
-  const stop = (): void => void go.kill();
-  process.once('exit', stop);
   let compiled = 0;
-  const tail: string[] = [];
-  createInterface(go.stderr).on('line', (line) => {
-    compiled += 1;
-    tail.push(line);
-    if (tail.length > 20) tail.shift();
-  });
+  let total: number | undefined;
   const progress = setInterval(() => {
-    report(`  ${seconds()} s: ${compiled} of at most ${total} packages compiled`);
+    report(`  ${seconds()} s: ${total === undefined ? 'fetching Go modules' : `${compiled} of at most ${total} packages compiled`}`);
   }, PROGRESS_EVERY_MS);
   try {
-    const [code] = (await once(go, 'close')) as unknown[];
-    if (code !== 0) throw new BuildError(`go build ended with exit code ${String(code)}:\n${tail.join('\n')}`);
+    total = await countPackages(packages, module, env);
+    await goBuild(['-ldflags', await linkerFlags(module), '-o', `${output}/`, ...packages], module, env, () => (compiled += 1));
     report(`built in ${seconds()} s (${compiled} packages compiled, the others came from Go's build cache)`);
   } catch (error) {
     await rm(output, { recursive: true, force: true });
     throw error;
   } finally {
     clearInterval(progress);
-    process.off('exit', stop);
   }
+}
+
+async function countPackages(packages: readonly string[], module: string, env: NodeJS.ProcessEnv): Promise<number> {
+  try {
+    const { stdout } = await run('go', ['list', '-deps', ...packages], { cwd: module, env, maxBuffer: 16 * MEGABYTE });
+    return stdout.trimEnd().split('\n').length;
+  } catch (error) {
+    throw new BuildError(`go cannot load ${module}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Runs `go build -v`, which names each package that it compiles. */
+async function goBuild(args: readonly string[], module: string, env: NodeJS.ProcessEnv, onPackage: () => void): Promise<void> {
+  const go = spawn('go', ['build', '-v', '-trimpath', ...args], { cwd: module, env, stdio: ['ignore', 'ignore', 'pipe'] });
+  const stop = (): void => {
+    go.kill();
+  };
+  process.once('exit', stop);
+  const tail: string[] = [];
+  createInterface(go.stderr).on('line', (line) => {
+    onPackage();
+    tail.push(line);
+    if (tail.length > 20) tail.shift();
+  });
+  const [code] = (await once(go, 'close')) as unknown[];
+  process.off('exit', stop);
+  if (code !== 0) throw new BuildError(`go build ended with exit code ${String(code)}:\n${tail.join('\n')}`);
 }
 
 /** No symbol tables (less than half the size), and the version that the API server reports, as in a release build. */

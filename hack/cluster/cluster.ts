@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { embeddedBinaries, readyBinaries, type Binaries, type Report } from './binaries.ts';
 import { resolveCluster, type ClusterChoice } from './choice.ts';
 import { startControlPlane } from './controlplane.ts';
+import { errorCode } from './errors.ts';
 import { kubectlFor, type Kubectl } from './kubectl.ts';
 import { createServiceAccountKubeconfig } from './serviceaccount.ts';
 
@@ -41,7 +42,7 @@ export async function openCluster(env: NodeJS.ProcessEnv, manifests: readonly st
   const choice = resolveCluster(env);
   switch (choice.kind) {
     case 'current':
-      return currentCluster(manifests);
+      return currentCluster(manifests, report);
     case 'kind':
       return kindCluster(manifests, report);
     case 'ready-binaries':
@@ -60,12 +61,13 @@ async function ownControlPlane(binaries: Binaries, manifests: readonly string[])
   return { ...controlPlane, kubectlProgram: binaries.kubectl, description: `a control plane of its own at ${controlPlane.server}` };
 }
 
-async function currentCluster(manifests: readonly string[]): Promise<Cluster> {
+async function currentCluster(manifests: readonly string[], report: Report): Promise<Cluster> {
   const directory = await temporaryDirectory();
   const kubeconfigPath = join(directory, 'kubeconfig');
   const view = await program('kubectl', ['config', 'view', '--raw', '--minify', '--flatten']);
   await writeFile(kubeconfigPath, view, { mode: 0o600 });
   const context = (await program('kubectl', ['config', 'current-context'])).trim();
+  if (manifests.length > 0) report(`applying ${manifests.join(', ')} to the cluster of your context ${context}`);
   return withSystemKubectl(`the cluster of your context ${context}`, directory, kubeconfigPath, manifests, async () => undefined);
 }
 
@@ -110,7 +112,7 @@ async function program(name: string, args: readonly string[]): Promise<string> {
   try {
     return (await run(name, args)).stdout;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') throw new ClusterError(`${name} is not installed: install it, or leave CLUSTER unset to use the embedded control plane`);
+    if (errorCode(error) === 'ENOENT') throw new ClusterError(`${name} is not installed: install it, or leave CLUSTER unset to use the embedded control plane`);
     throw new ClusterError(`${name} failed: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

@@ -1,5 +1,6 @@
 import { open, readFile, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errorCode } from './errors.ts';
 
 const RETRY_MS = 300;
 
@@ -30,7 +31,7 @@ export function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return errorCode(error) === 'EPERM';
   }
 }
 
@@ -41,7 +42,7 @@ async function tryAcquire(path: string): Promise<boolean> {
     await file.close();
     return true;
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    if (errorCode(error) !== 'EEXIST') throw error;
   }
   const holder = await readFile(path, 'utf8').catch(() => '');
   // An empty file is a holder that has not written its id yet; it will have by the next try.

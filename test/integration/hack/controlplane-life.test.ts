@@ -1,11 +1,14 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { dirname, resolve } from 'node:path';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { ControlPlane } from '../../../hack/cluster/controlplane.ts';
-import { freshNamespace, privateControlPlane } from '../../support/cluster.ts';
+import { readyBinaries } from '../../../hack/cluster/binaries.ts';
+import { startControlPlane, type ControlPlane } from '../../../hack/cluster/controlplane.ts';
+import { freshNamespace, privateControlPlane, testBinaries } from '../../support/cluster.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const run = promisify(execFile);
@@ -30,8 +33,25 @@ describe('an API server that ends', () => {
     await own.startApiServer();
 
     expect(await own.kubectl(['get', 'configmap', 'before', '-n', namespace, '-o=name'])).toBe('configmap/before\n');
-    await own.kubectl(['create', 'configmap', 'after', '-n', namespace]);
+    const later = await freshNamespace(own.kubectl, 'later');
+    // The controllers have found it again, too: every namespace gets its ServiceAccount from one of them.
+    await eventually(() => own.kubectl(['get', 'serviceaccount', 'default', '-n', later]));
   });
+});
+
+test('ready binaries serve without a controller manager, and say what does not work then', async () => {
+  const embedded = await testBinaries(() => undefined);
+  const assets = await mkdtemp(join(tmpdir(), 'lablet-assets-'));
+  for (const program of [embedded.etcd, embedded.apiServer, embedded.kubectl]) await symlink(program, join(assets, basename(program)));
+  const said: string[] = [];
+  const controlPlane = await startControlPlane({ binaries: await readyBinaries(assets, process.env, (line) => said.push(line)) });
+  try {
+    expect(await controlPlane.kubectl(['get', 'namespace', 'default', '-o=name'])).toBe('namespace/default\n');
+    expect(said.join('\n')).toContain('garbage collection, namespace deletion and quotas do not work');
+  } finally {
+    await controlPlane.stop();
+    await rm(assets, { recursive: true });
+  }
 });
 
 describe('the end of a control plane', () => {
