@@ -92,6 +92,9 @@ export function isJsonType(mediaType: string): boolean {
   return essence.endsWith('/json') || essence.endsWith('+json');
 }
 
+/** Is `source` our own base, or a path below it? */
+export const isUnder = (base: string, source: string): boolean => source === base || source.startsWith(`${base.replace(/\/$/, '')}/`);
+
 export const isUriReference = (text: string): boolean => URI_REFERENCE.test(text);
 
 function isTimestamp(text: string): boolean {

@@ -1,0 +1,37 @@
+/** From a recorded outbox entry to the CloudEvent that is sent (domain §10.1, "Envelope"). The same entry gives the same bytes. */
+import { objectKey } from '../api/meta.ts';
+import type { OutboxEntry } from '../api/outbox.ts';
+import type { KubeObject, Resource } from '../kube/types.ts';
+import type { CloudEvent, ExtensionValue } from './cloudevent.ts';
+
+/** Reads a value of a Secret; null if the Secret or the key is gone. Rejects if the API server cannot say. */
+export type SecretReader = (namespace: string, name: string, key: string) => Promise<string | null>;
+
+/** Digits of `sequence`, so that it sorts as text. */
+const SEQUENCE_DIGITS = 10;
+
+/**
+ * @param base CLOUDEVENTS_SOURCE; the source of an object is `<base>/<plural>/<uid>`, so that its sequence is that of one source
+ * @param secret the value for the entry's secretRef; null if it is gone
+ */
+export function envelope(entry: OutboxEntry, object: KubeObject, resource: Pick<Resource, 'plural' | 'kind'>, base: string, secret: string | null): CloudEvent {
+  const { uid } = object.metadata;
+  const extensions: [string, ExtensionValue | undefined][] = [
+    ['sequence', String(entry.sequence).padStart(SEQUENCE_DIGITS, '0')],
+    ['partitionkey', uid],
+    ['correlationid', resource.kind === 'LabletSession' ? uid : undefined],
+    ['causationid', entry.causationId],
+    ['traceparent', entry.traceParent],
+  ];
+  const data = JSON.parse(entry.data) as Record<string, unknown>;
+  return {
+    id: entry.id,
+    source: `${base.replace(/\/$/, '')}/${resource.plural}/${uid}`,
+    type: entry.type,
+    subject: objectKey(object),
+    time: entry.time,
+    datacontenttype: 'application/json',
+    extensions: new Map(extensions.filter((pair): pair is [string, ExtensionValue] => pair[1] !== undefined)),
+    data: { kind: 'json', value: entry.secretRef === undefined ? data : { ...data, [entry.secretRef.field]: secret } },
+  };
+}
