@@ -43,6 +43,16 @@ export class SecretReader {
     return value;
   }
 
+  /** One key of a Secret, always read anew; null if the Secret or the key is gone. */
+  async optional(namespace: string, name: string, key: string): Promise<string | null> {
+    try {
+      return (await this.read(namespace, name, { signal: AbortSignal.timeout(10_000), fresh: true }))[key] ?? null;
+    } catch (error) {
+      if (error instanceof MissingSecretError) return null;
+      throw error;
+    }
+  }
+
   /** User name, password and CA of a host; `key` is `namespace/name`. @throws MissingSecretError */
   async credentials(key: string, options: { signal: AbortSignal; fresh: boolean }): Promise<Credentials> {
     const [namespace = '', name = ''] = key.split('/');

@@ -60,6 +60,10 @@ export const catalogue = {
   kubeEvents: counter('lablet_kubernetes_events_total', 'Kubernetes Events by result: created, aggregated, limited, dropped, failed.', ['result']),
   statusWrites: counter('lablet_status_writes_total', 'Status writes by resource and result: written, unchanged, conflict.', ['resource', 'result']),
 
+  // CML, LDS, GradingEngine.
+  externalCalls: counter('lablet_external_calls_total', 'Calls to CML, LDS and the GradingEngine by HTTP status, or kind of failure.', ['system', 'call', 'status']),
+  externalCallDuration: histogram('lablet_external_call_duration_seconds', 'Duration of calls to CML, LDS and the GradingEngine.', SHORT, ['system']),
+
   // Kubernetes client.
   kubeRequests: counter('lablet_kube_requests_total', 'Requests to the API server, by HTTP status or transport, timeout.', ['verb', 'resource', 'code']),
   kubeRequestDuration: histogram('lablet_kube_request_duration_seconds', 'Duration of requests to the API server.', SHORT, ['verb']),

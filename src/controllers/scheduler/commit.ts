@@ -6,7 +6,6 @@ import { take } from '../../core/session/effects.ts';
 import { situation } from '../../core/session/situation.ts';
 import { ConflictError } from '../../kube/errors.ts';
 import { decideAndWrite, writeStatus } from '../../runtime/status-writer.ts';
-import { gather } from '../session/gather.ts';
 import { noticesFor } from '../session/notices.ts';
 import { dropOrUnclaim } from '../session/release.ts';
 import { claimLab } from './claim.ts';
@@ -14,13 +13,14 @@ import type { Lab } from '../../api/lab.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { PinnedDefinition } from '../../core/definition.ts';
 import type { Assignment } from '../../core/scheduling.ts';
-import type { SessionStatus } from '../../core/session/world.ts';
+import type { SessionStatus, SessionWorld } from '../../core/session/world.ts';
 import type { PassContext } from '../../runtime/pass.ts';
 import type { Deps } from '../deps.ts';
 
 /** A session that waits, with what it needs to be bound. */
 export interface Candidate {
   session: LabletSession;
+  world: SessionWorld;
   definition: PinnedDefinition;
   /** A Lab that it has claimed already: the other half of this commit was lost in a crash. */
   claimed: Lab | undefined;
@@ -29,7 +29,7 @@ export interface Candidate {
 const BECAUSE = { reason: 'BestFit', message: 'A worker and ports are reserved.', actor: 'scheduler' };
 
 /** Binds the session. Somebody else's write in between (a cancel, a deletion) gives the Lab back. */
-export async function commit(deps: Deps, { session, definition, claimed }: Candidate, assigned: Extract<Assignment, { kind: 'assign' }>, pass: PassContext): Promise<void> {
+export async function commit(deps: Deps, { session, world, definition, claimed }: Candidate, assigned: Extract<Assignment, { kind: 'assign' }>, pass: PassContext): Promise<void> {
   let lab: Lab;
   try {
     lab = claimed ?? (await claimLab(deps, session, definition, assigned, pass.signal));
@@ -38,14 +38,13 @@ export async function commit(deps: Deps, { session, definition, claimed }: Candi
     if (error instanceof ConflictError) return;
     throw error;
   }
-  const bound = await bind(deps, session, lab, assigned.reuse !== undefined || lab.status?.cmlLabId !== undefined, pass);
+  const bound = await bind(deps, session, world, lab, assigned.reuse !== undefined || lab.status?.cmlLabId !== undefined, pass);
   if (!bound) await dropOrUnclaim(deps, lab, pass.signal);
 }
 
-async function bind(deps: Deps, session: LabletSession, lab: Lab, reused: boolean, pass: PassContext): Promise<boolean> {
+async function bind(deps: Deps, session: LabletSession, world: SessionWorld, lab: Lab, reused: boolean, pass: PassContext): Promise<boolean> {
   const { client, metrics, caches, events } = deps;
   const { name, namespace } = session.metadata;
-  const { world } = await gather(deps, session, pass.signal);
   const stored = await decideAndWrite<LabletSession, SessionStatus>({
     first: session,
     read: () => client.get(LABLET_SESSIONS, name, namespace, { signal: pass.signal }),

@@ -14,7 +14,8 @@ import { after, done } from '../../runtime/result.ts';
 import { informerSource } from '../../runtime/source.ts';
 import { writeStatus } from '../../runtime/status-writer.ts';
 import { INDEX } from '../deps.ts';
-import { DemandCache, workerSnapshot } from '../worker/snapshot.ts';
+import { gather } from '../session/gather.ts';
+import { workerSnapshot } from '../worker/snapshot.ts';
 import { commit } from './commit.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { Assignment, Request } from '../../core/scheduling.ts';
@@ -22,6 +23,7 @@ import type { Outcome } from '../../runtime/result.ts';
 import type { PassContext } from '../../runtime/pass.ts';
 import type { Source } from '../../runtime/source.ts';
 import type { Deps } from '../deps.ts';
+import type { DemandCache } from '../worker/snapshot.ts';
 import type { Candidate } from './commit.ts';
 
 /** All waiting sessions are one piece of work: a decision about one depends on all others. */
@@ -71,8 +73,10 @@ async function waiting(deps: Deps, demands: DemandCache, signal: AbortSignal): P
   let openAt: Date | undefined;
   for (const session of deps.caches.sessions.byIndex(INDEX.sessionsByPhase, 'Pending')) {
     if (isDeleting(session) || session.spec.desiredState !== 'Active' || session.metadata.annotations?.[ANNOTATIONS.paused] !== undefined) continue;
-    const definition = await demands.ensure(session, signal);
-    if (!definition) continue;
+    const { frozen, world } = await gather(deps, session, signal);
+    if (!frozen) continue;
+    const { definition } = frozen;
+    await demands.ensure(session, signal);
     const start = fromTime(session.status?.timeslot?.start);
     const gate = start && plus(start, -gateBefore(deps, definitionDurations(definition.spec, deps.settings.scale).bootLeadTime));
     if (gate && gate > now) {
@@ -80,7 +84,7 @@ async function waiting(deps: Deps, demands: DemandCache, signal: AbortSignal): P
       continue;
     }
     const [claimed] = deps.caches.labs.byIndex(INDEX.labsBySession, session.metadata.uid).filter((lab) => !isDeleting(lab)).sort((a, b) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? -1 : 1));
-    candidates.push({ candidate: { session, definition, claimed }, start, created: new Date(session.metadata.creationTimestamp), key: objectKey(session) });
+    candidates.push({ candidate: { session, world, definition, claimed }, start, created: new Date(session.metadata.creationTimestamp), key: objectKey(session) });
   }
   candidates.sort(queueOrder);
   return { candidates: new Map(candidates.map(({ key, candidate }) => [key, candidate])), openAt };

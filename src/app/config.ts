@@ -1,0 +1,86 @@
+/** The configuration: from the environment and, under it, a YAML file, checked once and frozen. */
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { LOG_LEVELS } from '../telemetry/log.ts';
+
+/** The configuration cannot be used. The message names each variable and says what it should be. */
+export class ConfigError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ConfigError';
+  }
+}
+
+const port = (fallback: number) => z.coerce.number().int().min(0).max(65535).default(fallback);
+const list = z.string().transform((text) => text.split(',').map((item) => item.trim()).filter(Boolean)).default([]);
+const httpUrl = z.string().regex(/^https?:\/\/[^\s]+$/, 'must be an http or https URL');
+const secretName = z.string().regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, "must be the name of a Secret in the controller's namespace");
+const path = z.string().min(1);
+
+/** Variables by name; the same names serve as keys of the YAML file. An empty value counts as unset. */
+const schema = z.object({
+  INGEST_PORT: port(8080),
+  OPS_PORT: port(8081),
+  LISTEN_HOST: z.string().optional(),
+  CLOUDEVENTS_SINK_URL: z.string().optional(),
+  CLOUDEVENTS_MODE: z.enum(['binary', 'structured']).default('binary'),
+  CLOUDEVENTS_SOURCE: z.string().regex(/^[A-Za-z0-9._~:/-]+$/, 'must be a URI reference of plain characters').default('/ccm/lablet-controller'),
+  CLOUDEVENTS_DEAD_LETTER_URL: httpUrl.optional(),
+  K_SINK: httpUrl.optional(),
+  K_CE_OVERRIDES: z.string().optional(),
+  K_CA_CERTS: z.string().optional(),
+  INGEST_ALLOWED_SOURCES: list,
+  LDS_URL: httpUrl.optional(),
+  LDS_CREDENTIALS_SECRET: secretName.optional(),
+  GRADING_ENGINE_URL: httpUrl.optional(),
+  GRADING_TOKEN_URL: httpUrl.optional(),
+  GRADING_CREDENTIALS_SECRET: secretName.optional(),
+  EVIDENCE_URL: z.string().regex(/^file:\/\//, 'must be a file: URL').optional(),
+  WATCH_NAMESPACES: list,
+  LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+  CLUSTER_ID: z.string().regex(/^[0-9a-f]{4}$/, 'must be 4 hexadecimal digits in lower case').optional(),
+  POD_NAMESPACE: z.string().default('lablet-system'),
+  POD_NAME: z.string().optional(),
+  TIME_SCALE: z.coerce.number().min(1).max(100000).default(1),
+  LABLET_DEV: z.string().optional(),
+  KUBECONFIG: path.optional(),
+});
+
+export type Config = Readonly<z.output<typeof schema>>;
+
+/**
+ * Reads the configuration.
+ * @param env the environment; it wins over the file
+ * @param file path of a YAML file with the same names as keys (`--config`)
+ * @throws ConfigError naming everything that is wrong at once
+ */
+export function readConfig(env: NodeJS.ProcessEnv, file?: string): Config {
+  const given = { ...(file === undefined ? {} : readFile(file)), ...nonEmpty(env) };
+  const result = schema.safeParse(given);
+  if (!result.success) throw new ConfigError(result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
+  const config = result.data;
+  const needs = (name: keyof Config, partner: keyof Config): string | undefined => (config[name] !== undefined && config[partner] === undefined ? `${name} needs ${partner}` : undefined);
+  const problems = [
+    needs('LDS_URL', 'LDS_CREDENTIALS_SECRET'),
+    needs('GRADING_ENGINE_URL', 'GRADING_TOKEN_URL'),
+    needs('GRADING_ENGINE_URL', 'GRADING_CREDENTIALS_SECRET'),
+    config.TIME_SCALE !== 1 && config.LABLET_DEV !== '1' ? 'TIME_SCALE is for tests and demos: it needs LABLET_DEV=1' : undefined,
+  ].filter((problem) => problem !== undefined);
+  if (problems.length > 0) throw new ConfigError(problems.join('; '));
+  return Object.freeze(config);
+}
+
+function nonEmpty(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).flatMap(([name, value]) => (value === undefined || value === '' ? [] : [[name, value]])));
+}
+
+const fileSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String));
+
+function readFile(file: string): Record<string, string> {
+  try {
+    return nonEmpty(fileSchema.parse(parse(readFileSync(file, 'utf8')) ?? {}));
+  } catch (error) {
+    throw new ConfigError(`--config ${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

@@ -1,0 +1,129 @@
+/** The composition root: every part of the program, made once and handed to those that need it, on one page. */
+import { createHash } from 'node:crypto';
+import { LABLET_DEFINITIONS, LABLET_SESSIONS, NAMESPACES } from '../api/kinds.ts';
+import { GROUP, MANAGER } from '../api/group.ts';
+import { createClientFactory } from '../clients/factory.ts';
+import { fileEvidence } from '../clients/evidence/file.ts';
+import { definitionController } from '../controllers/definition/controller.ts';
+import { labController } from '../controllers/lab/controller.ts';
+import { RevisionStore } from '../controllers/revisions.ts';
+import { schedulerController } from '../controllers/scheduler/controller.ts';
+import { SecretReader } from '../controllers/secrets.ts';
+import { sessionController } from '../controllers/session/controller.ts';
+import { gather } from '../controllers/session/gather.ts';
+import { workerController } from '../controllers/worker/controller.ts';
+import { DemandCache } from '../controllers/worker/snapshot.ts';
+import { scaleTimeouts } from '../core/timeouts.ts';
+import { Emitter } from '../events/emitter.ts';
+import { Ingest } from '../events/ingest.ts';
+import { createSinks } from '../events/sinks.ts';
+import { kubeStatusUpdate } from '../events/status-update.ts';
+import { KubeClient } from '../kube/client.ts';
+import { loadConnection } from '../kube/kubeconfig.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { Elector } from '../runtime/elector.ts';
+import { Manager } from '../runtime/manager.ts';
+import { EventRecorder } from '../runtime/recorder.ts';
+import { createLogger } from '../telemetry/log.ts';
+import { createMetrics, kubeMetrics } from '../telemetry/metrics.ts';
+import { createCaches } from './caches.ts';
+import { ingestRunnable } from './ingest.ts';
+import { opsServer } from './ops-server.ts';
+import { processIdentity } from './identity.ts';
+import type { Deps, Settings } from '../controllers/deps.ts';
+import type { Config } from './config.ts';
+
+/** Builds the program. Nothing runs yet; `close` frees what was opened, after the manager has ended. */
+export async function wire(config: Config): Promise<{ manager: Manager; log: Deps['log']; close: () => Promise<void> }> {
+  const log = createLogger({ level: config.LOG_LEVEL });
+  const metrics = createMetrics({ processMetrics: true });
+  const clock = systemClock;
+  const identity = processIdentity(config.POD_NAME);
+
+  const connection = await loadConnection(config.KUBECONFIG === undefined ? {} : { kubeconfig: config.KUBECONFIG });
+  const client = new KubeClient(connection, { logger: log, metrics: kubeMetrics(metrics), fieldManager: MANAGER });
+  const caches = createCaches(client, config.WATCH_NAMESPACES, { logger: log, metrics: kubeMetrics(metrics) });
+
+  const secrets = new SecretReader(client, clock);
+  const clients = createClientFactory({
+    credentials: (key, options) => secrets.credentials(key, options),
+    onCall: ({ system, call, status, seconds }) => {
+      metrics.externalCalls.inc({ system, call, status: String(status) });
+      metrics.externalCallDuration.observe({ system }, seconds);
+    },
+  });
+  const sinks = createSinks({ urls: config.CLOUDEVENTS_SINK_URL, mode: config.CLOUDEVENTS_MODE, kSink: config.K_SINK, kCeOverrides: config.K_CE_OVERRIDES, kCaCerts: config.K_CA_CERTS });
+  const [deadLetter] = createSinks({ urls: config.CLOUDEVENTS_DEAD_LETTER_URL, mode: config.CLOUDEVENTS_MODE });
+
+  const elector = new Elector({ client, clock, log, metrics, namespace: config.POD_NAMESPACE, name: MANAGER, identity });
+  const recorder = new EventRecorder({ client, clock, log, metrics, controller: `${GROUP}/controller`, instance: config.POD_NAME ?? MANAGER });
+  const emitter = new Emitter({
+    feeds: [caches.sessions, caches.definitions, caches.workers], sinks, deadLetter, clock, log, metrics, source: config.CLOUDEVENTS_SOURCE, leadership: elector.leadership,
+    updateStatus: kubeStatusUpdate(client, metrics),
+    readSecret: (namespace, name, key) => secrets.optional(namespace, name, key),
+    parked: (object, message) => recorder.record({ regarding: object, type: 'Warning', reason: 'EventRefused', action: 'Emit', note: message }),
+  });
+
+  const deps: Deps = {
+    client, caches, clock, log, metrics, clients, secrets, leadership: elector.leadership, events: recorder, amend: emitter.amend,
+    revisions: new RevisionStore(client),
+    evidence: config.EVIDENCE_URL === undefined ? undefined : fileEvidence(config.EVIDENCE_URL),
+    settings: await settings(config, client, sinks.length > 0),
+  };
+  const demands = new DemandCache(deps);
+  const ingest = new Ingest({
+    client, clock, log, metrics, sessions: caches.sessions, ownSource: config.CLOUDEVENTS_SOURCE, allowedSources: config.INGEST_ALLOWED_SOURCES,
+    world: async (session) => (await gather(deps, session, AbortSignal.timeout(10_000))).world,
+    amend: emitter.amend,
+    stored: (_before, after) => caches.sessions.observe(after),
+  });
+
+  const manager: Manager = new Manager({
+    clock, log,
+    caches: [caches.sessions, caches.definitions, caches.labs, caches.workers, caches.templates, caches.namespaces],
+    first: [
+      opsServer({ port: config.OPS_PORT, host: config.LISTEN_HOST, metrics, ready: () => manager.ready(), healthy: () => manager.healthy(), listening: (opsPort) => log.info({ opsPort }, 'listening') }),
+      ingestRunnable({ ingest, log, port: config.INGEST_PORT, host: config.LISTEN_HOST, isReady: () => manager.ready().ok, listening: (ingestPort) => log.info({ ingestPort }, 'listening') }),
+    ],
+    always: [recorder],
+    leaderOnly: [definitionController(deps), workerController(deps, demands), labController(deps), schedulerController(deps, demands), sessionController(deps), emitter],
+    elector,
+  });
+  metrics.onScrape(() => {
+    for (const [phase, count] of countBy(caches.sessions.list().map((session) => session.status?.phase ?? 'None'))) metrics.sessions.set({ phase }, count);
+    for (const [phase, count] of countBy(caches.workers.list().map((worker) => worker.status?.phase ?? 'None'))) metrics.workers.set({ phase }, count);
+  });
+  log.info({ cluster: connection.server.href, resources: [LABLET_SESSIONS.plural, LABLET_DEFINITIONS.plural], sinks: sinks.map((sink) => sink.name), clusterId: deps.settings.clusterId, identity }, 'starting');
+  return {
+    manager, log,
+    close: async () => {
+      await Promise.all([clients.close(), ...sinks.map((sink) => sink.close()), deadLetter?.close()]);
+      await client.close();
+    },
+  };
+}
+
+async function settings(config: Config, client: KubeClient, emit: boolean): Promise<Settings> {
+  const secret = (name: string | undefined): string => `${config.POD_NAMESPACE}/${name ?? ''}`;
+  return {
+    timeouts: scaleTimeouts(config.TIME_SCALE),
+    scale: config.TIME_SCALE,
+    clusterId: config.CLUSTER_ID ?? (await clusterId(client)),
+    namespace: config.POD_NAMESPACE,
+    emit,
+    lds: config.LDS_URL === undefined ? undefined : { endpoint: config.LDS_URL, credentialsKey: secret(config.LDS_CREDENTIALS_SECRET) },
+    grading: config.GRADING_ENGINE_URL === undefined ? undefined : { endpoint: config.GRADING_ENGINE_URL, tokenUrl: config.GRADING_TOKEN_URL ?? '', credentialsKey: secret(config.GRADING_CREDENTIALS_SECRET) },
+  };
+}
+
+/** Tells our labs from those of another cluster on a shared host: first 4 hex digits of the SHA-256 of the uid of kube-system. */
+async function clusterId(client: KubeClient): Promise<string> {
+  const system = await client.get(NAMESPACES, 'kube-system');
+  return createHash('sha256').update(system.metadata.uid).digest('hex').slice(0, 4);
+}
+
+function countBy(values: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return counts;
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+/** Signals and exit codes; the program itself is in src/app/wire.ts. 0: stopped as told · 1: failed · 2: wrong configuration. */
+import { Command } from 'commander';
+import { ConfigError, readConfig } from './app/config.ts';
+import { wire } from './app/wire.ts';
+import { ConfigurationError } from './kube/errors.ts';
+import { SinkConfigurationError } from './events/sinks.ts';
+
+const options = new Command('lablet-controller')
+  .description('Runs timed, graded network labs. Configured by the environment; see docs.')
+  .option('--config <file>', 'YAML file with the same names as the environment, which wins over it')
+  .parse()
+  .opts<{ config?: string }>();
+
+try {
+  const { manager, log, close } = await wire(readConfig(process.env, options.config));
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      // The second one is a person who will not wait.
+      if (stop.signal.aborted) process.exit(1);
+      stop.abort(new Error(signal));
+    });
+  }
+  try {
+    await manager.run(stop.signal);
+  } catch (error) {
+    log.fatal({ error }, 'the controller failed');
+    process.exitCode = 1;
+  }
+  await close();
+} catch (error) {
+  const wrong = error instanceof ConfigError || error instanceof ConfigurationError || error instanceof SinkConfigurationError;
+  process.stderr.write(`lablet-controller: ${wrong ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exitCode = wrong ? 2 : 1;
+}
