@@ -19,6 +19,9 @@ cluster: tools-go ## Start a Kubernetes API server in the background and write .
 cluster-down: tools ## End the cluster that `make cluster` started
 	@node hack/cluster/main.ts down
 
+run: tools ## Run the controller from source against KUBECONFIG, else against the cluster of `make cluster`
+	@KUBECONFIG="$${KUBECONFIG:-.cluster/kubeconfig}" exec node src/main.ts
+
 ##@ Develop
 test: tools-all ## Verify, then run every test against real API servers
 	@checks=0; node hack/verify.ts || checks=$$?; FAILED_CHECKS=$$checks $(JEST) --reporters=./test/support/quiet-reporter.ts
@@ -32,6 +35,13 @@ verify: tools ## Check that generated files are current, types, lint, the import
 lint: tools ## Lint only
 	@eslint .
 
+# Packages of the old module format inside the bundle still call require().
+build: tools ## Bundle the controller into dist/lablet-controller.mjs
+	@esbuild src/main.ts --bundle --platform=node --target=node24 --format=esm --sourcemap --log-level=warning \
+		--banner:js="import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" \
+		--outfile=dist/lablet-controller.mjs
+	@echo "dist/lablet-controller.mjs"
+
 # What a recipe needs on the machine; packages are installed where they are missing.
 tools:
 	@node hack/bootstrap.mjs
@@ -40,4 +50,4 @@ tools-go:
 tools-all:
 	@node hack/bootstrap.mjs go python
 
-.PHONY: help cluster cluster-down test generate verify lint tools tools-go tools-all
+.PHONY: help cluster cluster-down run test generate verify lint build tools tools-go tools-all
