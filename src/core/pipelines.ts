@@ -28,7 +28,7 @@ const STANDARD: Record<PipelineName, readonly Row[]> = {
   instantiate: [
     ['content_sync', 120, 3, 30],
     ['lab_resolve', 120, 2, 10],
-    ['ports_verify', 30],
+    ['ports_verify', 30, 2, 5],
     ['lab_import_or_tags', 120, 2, 10],
     ['lab_binding', 30],
     ['lab_start', 300, 5, 15],
@@ -36,22 +36,23 @@ const STANDARD: Record<PipelineName, readonly Row[]> = {
     ['mark_ready', 10],
   ],
   collect_evidence: [
-    ['capture_configs', 120],
+    ['capture_configs', 120, 3, 5],
     ['capture_screenshots', 60, 1, 0, 'optional'],
     ['export_pcaps', 60, 1, 0, 'optional'],
-    ['package_evidence', 30],
+    ['package_evidence', 30, 3, 5],
     ['ge_session_pod', 30, 3, 5],
   ],
+  // The last step of the contract, record_score, is row T15 itself: whoever brings the result records it in the same write.
   compute_grading: [
-    ['load_rubric', 30],
+    ['load_rubric', 30, 3, 5],
     ['request_grade', 30, 3, 5],
     ['await_result', 1800],
-    ['record_score', 10],
   ],
+  // A host that is away may come back: these go on until the teardown limit of the phase (T17, T18) ends them.
   teardown: [
-    ['stop_lab', 120],
-    ['deregister_lds', 30, 1, 0, 'optional'],
-    ['wipe_or_delete_lab', 120, 5, 5],
+    ['stop_lab', 120, 120, 5],
+    ['deregister_lds', 30, 3, 5, 'optional'],
+    ['wipe_or_delete_lab', 120, 120, 5],
     ['archive', 10],
   ],
 };
