@@ -108,6 +108,7 @@ function refuse(json: Json, path: string, needsDescription: boolean): void {
   if (json['type'] === 'string' && json['maxLength'] === undefined && json['enum'] === undefined) fail('a string needs a bound, else CEL rules cost too much: add .max(n)');
   if (json['type'] === 'array' && json['maxItems'] === undefined) fail('a list needs a bound, else CEL rules cost too much: add .max(n)');
   if (typeof json['additionalProperties'] === 'object' && json['maxProperties'] === undefined) fail('a map needs a bound, else CEL rules cost too much: add .meta({ maxProperties: n })');
+  if (typeof json['additionalProperties'] === 'object' && json['properties'] !== undefined) fail('named fields beside free ones are not structural; put the free ones into a map of their own');
   const pattern = json['pattern'];
   if (typeof pattern === 'string') {
     if (/\(\?<?[=!]|\\[1-9]|\(\?<[a-zA-Z]/.test(pattern)) fail(`the pattern ${pattern} is not RE2: no look-around, back reference or named group`);

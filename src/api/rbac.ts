@@ -44,15 +44,15 @@ export const CLUSTER_RULES: readonly PolicyRule[] = [
 
 /** Namespaced objects; bound in the whole cluster, or by a RoleBinding in each of WATCH_NAMESPACES. */
 export const NAMESPACED_RULES: readonly PolicyRule[] = [
-  allow('caches of the namespaced kinds', READ, [LABLET_DEFINITIONS, LABLET_SESSIONS, SCORE_REPORTS]),
+  allow('caches of the namespaced kinds', READ, [LABLET_DEFINITIONS, LABLET_SESSIONS]),
   allow('finalizers and annotations', ['patch'], [LABLET_DEFINITIONS, LABLET_SESSIONS]),
   allow('every status write is a merge patch', ['patch'], [LABLET_DEFINITIONS, LABLET_SESSIONS], 'status'),
   allow('a terminated session is deleted after its history time', ['delete'], [LABLET_SESSIONS]),
   allow('owner of a ControllerRevision or a launch Secret, where the cluster enforces permission for that', ['update'], [LABLET_DEFINITIONS, LABLET_SESSIONS], 'finalizers'),
-  allow('a result is written once and never changed', ['create'], [SCORE_REPORTS]),
-  allow('each version of a definition, and its topology, is kept unchanged', ['get', 'list', 'watch', 'create', 'delete'], [CONTROLLER_REVISIONS]),
+  allow('a result is written once, read back where it exists already, and never changed', ['get', 'create'], [SCORE_REPORTS]),
+  allow('each version of a definition, and its topology, is kept unchanged', ['get', 'list', 'create', 'delete'], [CONTROLLER_REVISIONS]),
   allow('topologies', ['get'], [CONFIGMAPS]),
-  allow('launch Secrets and device passwords, each by its name: never list or watch, which would show them all', ['get', 'create', 'patch', 'delete'], [SECRETS]),
+  allow('launch Secrets and device passwords, each by its name: never list or watch, which would show them all', ['get', 'create', 'delete'], [SECRETS]),
 ];
 
 /** Objects in the controller's own namespace. */

@@ -89,8 +89,13 @@ describe('the controller, with the token of its ServiceAccount,', () => {
     await expect(controller('get', 'secret', 'device', '-n', namespace, '-o', 'jsonpath={.data.password}')).resolves.toBe(Buffer.from('cisco').toString('base64'));
   });
 
-  test.each(['labletdefinitions', 'labletsessions', 'labs', 'workers', 'workertemplates', 'scorereports', 'controllerrevisions', 'namespaces'])('lists %s everywhere', async (plural) => {
+  test.each(['labletdefinitions', 'labletsessions', 'labs', 'workers', 'workertemplates', 'namespaces'])('lists %s everywhere', async (plural) => {
     await expect(controller('get', plural, '-A')).resolves.toBeDefined();
+  });
+
+  test('reads a result by its name and lists none', async () => {
+    await expect(controller('get', 'score', 'ada-1', '-n', namespace, '-o', 'name')).resolves.toContain('ada-1');
+    expect(await permission(...own, 'list', 'scorereports')).toBe('no');
   });
 
   test('writes the status of sessions, and specs only of what it makes', async () => {

@@ -19,6 +19,7 @@ describe('refused are', () => {
     ['a string without a bound', z.string().describe('Text.'), 'Kind.spec.field: a string needs a bound'],
     ['a list without a bound', z.array(z.boolean()).describe('List.'), 'Kind.spec.field: a list needs a bound'],
     ['a map without a bound', z.record(z.string(), z.boolean()).describe('Map.'), 'Kind.spec.field: a map needs a bound'],
+    ['named fields beside free ones', z.object({ name: z.string().max(8).describe('Name.') }).catchall(z.boolean()).meta({ description: 'Both.', maxProperties: 3 }), 'named fields beside free ones'],
     ['a pattern with a lookahead', z.string().max(8).regex(/^(?=a)b$/).describe('Text.'), 'is not RE2'],
     ['a pattern with a back reference', z.string().max(8).regex(/^(a)\1$/).describe('Text.'), 'is not RE2'],
     ['a pattern that a rule cannot quote', formed(z.string().max(8), /^'$/, 'must be a quote').describe('Text.'), 'cannot be quoted'],
