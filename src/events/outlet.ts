@@ -95,15 +95,15 @@ export class Outlet {
       return;
     }
     const lane: Lane = this.#lanes.get(uid) ?? { uid, entries: [], settled: new Set(), lost: new Map(), parked: undefined, failures: 0 };
+    // Else it is in work, or waits for its turn or for a pause: then it is queued, or will be.
+    const isIdle = next(lane) === undefined;
     const ids = new Set(entries.map((entry) => entry.id));
     for (const id of lane.settled) if (!ids.has(id)) lane.settled.delete(id);
     for (const id of lane.lost.keys()) if (!ids.has(id)) lane.lost.delete(id);
     if (lane.parked && !ids.has(lane.parked.entry.id)) lane.parked = undefined;
-    const fresh = next(lane) === undefined;
     lane.entries = entries.toSorted((a, b) => a.sequence - b.sequence);
     this.#lanes.set(uid, lane);
-    // A lane that waits for its turn or for a pause has been queued already.
-    if (fresh && next(lane) !== undefined) this.#queue.add(uid);
+    if (isIdle && next(lane) !== undefined) this.#queue.add(uid);
   }
 
   isSettled(uid: string, id: string): boolean {

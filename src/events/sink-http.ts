@@ -87,7 +87,7 @@ export class HttpSink implements Sink {
     try {
       return `Bearer ${(await readFile(tokenFile, 'utf8')).trim()}`;
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return this.#credentials;
+      if (isMissing(error)) return this.#credentials;
       throw error;
     }
   }
@@ -101,6 +101,8 @@ function deliveryOf({ statusCode, headers }: Pick<Dispatcher.ResponseData, 'stat
   }
   return { outcome: 'refused', reason, code: statusCode };
 }
+
+const isMissing = (error: unknown): boolean => typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
 
 /** Seconds, or an HTTP date. */
 function retryAfter(header: string | string[] | undefined): number | undefined {
