@@ -1,0 +1,64 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { ConfigError, readConfig } from '../../../src/app/config.ts';
+
+const fileWith = (text: string): string => {
+  const file = join(mkdtempSync(join(tmpdir(), 'config-')), 'config.yaml');
+  writeFileSync(file, text);
+  return file;
+};
+
+const messageOf = (env: NodeJS.ProcessEnv, file?: string): string => {
+  try {
+    readConfig(env, file);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return 'accepted';
+};
+
+describe('the configuration', () => {
+  test('needs nothing: every variable has a default or may be absent', () => {
+    expect(readConfig({})).toMatchObject({ INGEST_PORT: 8080, OPS_PORT: 8081, CLOUDEVENTS_MODE: 'binary', CLOUDEVENTS_SOURCE: '/ccm/lablet-controller', WATCH_NAMESPACES: [], TIME_SCALE: 1, POD_NAMESPACE: 'lablet-system' });
+  });
+
+  test('cannot be changed once it is read', () => {
+    expect(Object.isFrozen(readConfig({}))).toBe(true);
+  });
+
+  test('takes lists with commas and spaces, and an empty value for unset', () => {
+    const config = readConfig({ WATCH_NAMESPACES: 'exams, labs,', LDS_URL: '', LOG_LEVEL: '' });
+    expect(config.WATCH_NAMESPACES).toEqual(['exams', 'labs']);
+    expect(config.LDS_URL).toBeUndefined();
+    expect(config.LOG_LEVEL).toBe('info');
+  });
+
+  test('reads the same names from a YAML file, and the environment wins over it', () => {
+    const file = fileWith('INGEST_PORT: 9000\nOPS_PORT: 9001\nCLOUDEVENTS_MODE: structured\n');
+    expect(readConfig({ OPS_PORT: '9100' }, file)).toMatchObject({ INGEST_PORT: 9000, OPS_PORT: 9100, CLOUDEVENTS_MODE: 'structured' });
+  });
+
+  test.each([
+    ['a port that is none', { INGEST_PORT: '70000' }, /INGEST_PORT: .*65535/],
+    ['a mode that does not exist', { CLOUDEVENTS_MODE: 'batch' }, /CLOUDEVENTS_MODE/],
+    ['a URL without a scheme', { LDS_URL: 'lds.example.org', LDS_CREDENTIALS_SECRET: 'lds' }, /LDS_URL: must be an http or https URL/],
+    ['LDS without credentials', { LDS_URL: 'https://lds.example.org' }, /LDS_URL needs LDS_CREDENTIALS_SECRET/],
+    ['a GradingEngine without a token endpoint', { GRADING_ENGINE_URL: 'https://grading.example.org', GRADING_CREDENTIALS_SECRET: 'grading' }, /GRADING_ENGINE_URL needs GRADING_TOKEN_URL/],
+    ['a cluster id that would widen the orphan sweep', { CLUSTER_ID: 'a' }, /CLUSTER_ID: must be 4 hexadecimal digits/],
+    ['a compressed clock in production', { TIME_SCALE: '60' }, /TIME_SCALE is for tests and demos: it needs LABLET_DEV=1/],
+  ])('refuses %s and says what to do', (_, env, message) => {
+    expect(messageOf(env)).toMatch(message);
+  });
+
+  test('names everything that is wrong at once', () => {
+    expect(messageOf({ INGEST_PORT: 'x', LOG_LEVEL: 'loud' })).toMatch(/INGEST_PORT.*LOG_LEVEL/);
+  });
+
+  test('says which file cannot be read', () => {
+    expect(messageOf({}, '/nowhere/config.yaml')).toMatch(/--config \/nowhere\/config\.yaml: .*ENOENT/);
+    expect(messageOf({}, fileWith('LDS_URL: [1, 2]'))).toMatch(/--config .*LDS_URL/s);
+  });
+});
