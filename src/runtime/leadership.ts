@@ -33,9 +33,10 @@ export interface Leadership {
    * of the lease are left without a renewal, or when the lease is lost; the outcome of an aborted
    * call is unknown.
    * @param minRemainingMs the lease must be valid for so long yet @default 5000
+   * @param pass the signal of the pass: the effect ends with it as well
    * @throws NotLeaderError
    */
-  effectSignal(minRemainingMs?: number): AbortSignal;
+  effectSignal(minRemainingMs?: number, pass?: AbortSignal): AbortSignal;
 }
 
 export const EFFECT_BEGIN_MARGIN_MS = 5_000;
@@ -78,13 +79,13 @@ export class LeaseValidity implements Leadership {
     return this.remainingMs() > 0;
   }
 
-  effectSignal(minRemainingMs = EFFECT_BEGIN_MARGIN_MS): AbortSignal {
+  effectSignal(minRemainingMs = EFFECT_BEGIN_MARGIN_MS, pass?: AbortSignal): AbortSignal {
     const remaining = this.remainingMs();
     if (!this.effects || remaining <= 0) throw new NotLeaderError('this replica does not hold the lease');
     if (remaining < minRemainingMs) {
       throw new NotLeaderError(`the lease is valid for ${Math.floor(remaining)} ms more, an effect needs ${minRemainingMs} ms`);
     }
-    return this.effects.signal;
+    return pass ? AbortSignal.any([this.effects.signal, pass]) : this.effects.signal;
   }
 
   private remainingMs(): number {

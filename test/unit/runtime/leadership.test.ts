@@ -35,6 +35,15 @@ describe('the right to begin an outside effect', () => {
     expect(leadership.isLeader()).toBe(false);
   });
 
+  test('ends with the pass that it was given to, which ends nothing else', () => {
+    const { leadership } = leading();
+    const pass = new AbortController();
+    const signal = leadership.effectSignal(undefined, pass.signal);
+    pass.abort(new Error('the pass took too long'));
+    expect(signal.reason).toMatchObject({ message: 'the pass took too long' });
+    expect(leadership.effectSignal().aborted).toBe(false);
+  });
+
   test('goes on with each renewal', async () => {
     const { clock, leadership } = leading();
     const signal = leadership.effectSignal();
