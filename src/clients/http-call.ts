@@ -18,6 +18,8 @@ export interface HttpCall {
   readonly effect?: boolean;
   /** A second sending does no harm, so transient failures are retried. @default GET, PUT, DELETE */
   readonly repeatable?: boolean;
+  /** Asks whether the host is there: tried once, past an open circuit, and its failure does not open one. @default false */
+  readonly probe?: boolean;
   /** Strings in the body that no error text may repeat; the Authorization header is guarded without being named. */
   readonly secrets?: readonly string[];
 }

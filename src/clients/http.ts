@@ -96,6 +96,7 @@ export class HttpHost {
     try {
       return await this.#guard.run((signal) => this.#attempt(exchange, signal), {
         repeatable: isRepeatable(call),
+        probe: call.probe ?? false,
         timeoutMs: call.timeoutMs ?? this.#options.timeoutMs ?? 30_000,
         signal: call.signal,
       });

@@ -66,17 +66,21 @@ export class HostGuard {
 
   /**
    * Runs `attempt` once, or again after transient failures if it is `repeatable`. The attempt gets a signal that
-   * fires at `timeoutMs` of its own time (waiting for a slot does not count) and with `signal`.
+   * fires at `timeoutMs` of its own time (waiting for a slot does not count) and with `signal`. A `probe` is made once,
+   * whatever the circuit breaker thinks of the host, and tells it nothing: else a host that comes up would be found
+   * only when the breaker lets a call through.
    * @throws what the last attempt threw; BrokenCircuitError, BulkheadRejectedError: not attempted; the reason of `signal`.
    */
   run<T>(
     attempt: (signal: AbortSignal) => Promise<T>,
-    options: { readonly repeatable: boolean; readonly timeoutMs: number; readonly signal: AbortSignal },
+    options: { readonly repeatable: boolean; readonly probe?: boolean; readonly timeoutMs: number; readonly signal: AbortSignal },
   ): Promise<T> {
     const { signal } = options;
     const deadline = timeout(options.timeoutMs, TimeoutStrategy.Cooperative);
+    const alone = (): Promise<T> => deadline.execute((context) => attempt(context.signal), signal);
+    if (options.probe === true) return orAbort(this.#bulkhead.execute(alone, signal), signal);
     const once = (): Promise<T> =>
-      this.#bulkhead.execute(() => this.#breaker.execute(() => deadline.execute((context) => attempt(context.signal), signal), signal), signal);
+      this.#bulkhead.execute(() => this.#breaker.execute(alone, signal), signal);
     const tries = options.repeatable ? this.#retry : noop;
     return orAbort(tries.execute(once, signal), signal);
   }

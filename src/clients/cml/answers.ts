@@ -33,14 +33,14 @@ export const health = z
     valid: z.boolean(),
     is_licensed: z.boolean(),
     is_enterprise: z.boolean(),
-    computes: z.record(z.string(), z.object({ hostname: text, valid: z.boolean(), is_controller: z.boolean() })),
+    computes: z.record(z.string(), z.object({ hostname: text, valid: z.boolean(), is_controller: z.boolean(), kvm_vmx_enabled: z.boolean().nullish() })),
   })
   .transform(
     (answer): CmlHealth => ({
       valid: answer.valid,
       licensed: answer.is_licensed,
       enterprise: answer.is_enterprise,
-      computes: Object.values(answer.computes).map((compute) => ({ hostname: compute.hostname, valid: compute.valid, controller: compute.is_controller })),
+      computes: Object.values(answer.computes).map((compute) => ({ hostname: compute.hostname, valid: compute.valid, controller: compute.is_controller, virtualization: compute.kvm_vmx_enabled ?? false })),
     }),
   );
 

@@ -13,6 +13,8 @@ import type { CmlHealth, CmlLab, CmlLicensing, CmlNode, CmlPort, CmlStats, CmlSy
 import { compareCmlVersions } from './version.ts';
 
 const IMPORT_TIMEOUT_MS = 120_000;
+/** It costs CML nothing; what takes longer is not up. */
+const PROBE_TIMEOUT_MS = 10_000;
 /** Half of a host's slots, so that a look through all labs leaves room for the calls that sessions wait for. */
 const LISTING_CONCURRENCY = 4;
 
@@ -58,7 +60,7 @@ export class CmlClient implements CmlPort {
 
   async systemInformation(options: CallOptions): Promise<CmlSystemInformation> {
     await this.#credentials({ signal: options.signal, fresh: false });
-    return this.#http.json({ method: 'GET', path: '/system_information', signal: options.signal }, answers.systemInformation);
+    return this.#http.json({ method: 'GET', path: '/system_information', signal: options.signal, probe: true, timeoutMs: PROBE_TIMEOUT_MS }, answers.systemInformation);
   }
 
   async checkLogin(options: CallOptions): Promise<void> {
@@ -81,6 +83,10 @@ export class CmlClient implements CmlPort {
 
   nodeDefinitions(options: CallOptions): Promise<readonly { id: string; images: readonly string[] }[]> {
     return this.#json({ method: 'GET', path: '/simplified_node_definitions' }, answers.nodeDefinitions, options);
+  }
+
+  labIds(options: CallOptions): Promise<readonly string[]> {
+    return this.#json({ method: 'GET', path: '/labs', query: { show_all: true } }, answers.bareIds, options);
   }
 
   async listLabs(options: CallOptions): Promise<readonly CmlLab[]> {
@@ -181,7 +187,7 @@ export class CmlClient implements CmlPort {
 
   /** All labs but those in `except`, each read on its own: the list gives ids only. */
   async #readLabs(except: ReadonlySet<string>, options: CallOptions): Promise<CmlLab[]> {
-    const ids = await this.#json({ method: 'GET', path: '/labs', query: { show_all: true } }, answers.bareIds, options);
+    const ids = await this.labIds(options);
     const wanted = ids.filter((id) => !except.has(id)).values();
     const labs: CmlLab[] = [];
     const readOn = async (): Promise<void> => {

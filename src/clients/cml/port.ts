@@ -16,7 +16,13 @@ export interface CmlHealth {
   readonly valid: boolean;
   readonly licensed: boolean;
   readonly enterprise: boolean;
-  readonly computes: readonly { readonly hostname: string; readonly valid: boolean; readonly controller: boolean }[];
+  readonly computes: readonly {
+    readonly hostname: string;
+    readonly valid: boolean;
+    readonly controller: boolean;
+    /** The host can run KVM guests (nested virtualisation); false where it does not say. */
+    readonly virtualization: boolean;
+  }[];
 }
 
 /** Of all compute hosts together; memory and disk in bytes. */
@@ -93,7 +99,7 @@ export interface CmlTelemetryEvent {
  * `notFound`. Everything but `importLab` and the licensing calls may be repeated without harm.
  */
 export interface CmlPort {
-  /** Needs no login. */
+  /** Needs no login. Tried once, past an open circuit: the way to find out that a host is up. */
   systemInformation(options: CallOptions): Promise<CmlSystemInformation>;
   /** Resolves if the credentials are accepted, throws kind `unauthorized` if not. */
   checkLogin(options: CallOptions): Promise<void>;
@@ -103,7 +109,9 @@ export interface CmlPort {
   /** Node definitions with the images that the host has for them. */
   nodeDefinitions(options: CallOptions): Promise<readonly { readonly id: string; readonly images: readonly string[] }[]>;
 
-  /** Every lab on the host, of all owners. */
+  /** Ids of every lab on the host, of all owners: one call. */
+  labIds(options: CallOptions): Promise<readonly string[]>;
+  /** Every lab on the host, of all owners: a call for each. */
   listLabs(options: CallOptions): Promise<readonly CmlLab[]>;
   /**
    * Labs with exactly this title and owned by us, oldest first. More than one means that an import was repeated

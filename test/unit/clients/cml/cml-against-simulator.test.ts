@@ -129,7 +129,7 @@ test.each(['2.8.1', '2.9.1+build.4', '2.10.0'])('the login of version %s is chec
 test('the host tells its health, load, images and history', async () => {
   const { id } = await cml.importLab('t', topology, options);
   await cml.startLab(id, options);
-  expect(await cml.health(options)).toEqual({ valid: true, licensed: true, enterprise: true, computes: [{ hostname: 'cml-controller', valid: true, controller: true }] });
+  expect(await cml.health(options)).toEqual({ valid: true, licensed: true, enterprise: true, computes: [{ hostname: 'cml-controller', valid: true, controller: true, virtualization: true }] });
   const { cpu, memory } = await cml.stats(options);
   expect(cpu.count).toBe(48);
   expect(memory.used + memory.free).toBe(memory.total);
