@@ -1,12 +1,13 @@
 /**
- * HTTP/1.1 to the API server through two pools that live as long as the process: one for calls, one for watches.
- * client-node opens a new connection for each call, which costs ten times the CPU (docs/architecture.md), so it has no part here.
+ * HTTP/1.1 to the API server: credentials, time limits and typed errors of one attempt, over the pools of `pools.ts`.
+ * client-node opens a new connection for each call, at several times the CPU (bench/transport.ts), so it has no part here.
  */
-import { Agent, ProxyAgent, type Dispatcher } from 'undici';
-import { ApiError, ConfigurationError, KubeError, ProtocolError, TimeoutError, UnauthorizedError, apiError, transportError } from './errors.ts';
+import type { Dispatcher } from 'undici';
+import { ApiError, KubeError, ProtocolError, TimeoutError, UnauthorizedError, apiError, transportError } from './errors.ts';
 import type { Credentials } from './credentials.ts';
 import type { Connection } from './kubeconfig.ts';
 import { noMetrics, silentLogger, type KubeLogger, type KubeMetrics } from './observe.ts';
+import { PoolsOf, type Pools } from './pools.ts';
 
 export interface HttpOptions {
   /** Connections for calls; further calls wait for a free one. @default 64 */
@@ -37,23 +38,13 @@ export interface HttpRequest {
   resource: string;
 }
 
-/** Go's server drops idle connections after 90 s: we must be first, or a write meets a closing connection. */
-const KEEP_ALIVE_MS = 60_000;
-/** Load balancers forget silent connections after a minute or more. */
-const TCP_KEEP_ALIVE_MS = 30_000;
-
-interface Pools {
-  calls: Dispatcher;
-  watches: Dispatcher;
-}
-
 /** One attempt at a time: what is tried again, and when, is decided above (`retry.ts`, `reflector.ts`). */
 export class HttpTransport {
   readonly #connection: Connection;
   readonly #options: Required<HttpOptions>;
   readonly #basePath: string;
   readonly #warned = new Set<string>();
-  #pools: (Pools & { cert: string | undefined }) | undefined;
+  readonly #pools: PoolsOf;
 
   constructor(connection: Connection, options: HttpOptions = {}) {
     this.#connection = connection;
@@ -67,6 +58,7 @@ export class HttpTransport {
       metrics: noMetrics,
       ...options,
     };
+    this.#pools = new PoolsOf(connection, this.#options.connections, this.#options.connectTimeoutMs);
   }
 
   /**
@@ -111,9 +103,7 @@ export class HttpTransport {
 
   /** Closes all connections; calls under way fail. */
   async close(): Promise<void> {
-    const pools = this.#pools;
-    this.#pools = undefined;
-    await Promise.all([pools?.calls.destroy(), pools?.watches.destroy()]);
+    await this.#pools.close();
   }
 
   async #send(request: HttpRequest, pool: keyof Pools, signal: AbortSignal, timeoutMs: number): Promise<Dispatcher.ResponseData> {
@@ -131,7 +121,7 @@ export class HttpTransport {
   }
 
   async #sendAs(credentials: Credentials, request: HttpRequest, pool: keyof Pools, signal: AbortSignal, timeoutMs: number): Promise<Dispatcher.ResponseData> {
-    const dispatcher = this.#poolsFor(credentials)[pool];
+    const dispatcher = this.#pools.for(credentials)[pool];
     let response: Dispatcher.ResponseData;
     try {
       response = await dispatcher.request({
@@ -157,39 +147,6 @@ export class HttpTransport {
     const body = parseRefusal(await response.body.text().catch(() => ''));
     const retryAfter = response.headers['retry-after'];
     throw apiError(response.statusCode, body, describe(request), typeof retryAfter === 'string' ? retryAfter : undefined);
-  }
-
-  /** The pools; new ones when a plugin has issued another client certificate, for TLS fixes it per connection. */
-  #poolsFor({ cert, key }: Credentials): Pools {
-    if (this.#pools !== undefined && this.#pools.cert === cert) return this.#pools;
-    const old = this.#pools;
-    void Promise.all([old?.calls.close(), old?.watches.close()]);
-    const { connections } = this.#options;
-    this.#pools = { calls: this.#dispatcher(connections, cert, key), watches: this.#dispatcher(null, cert, key), cert };
-    return this.#pools;
-  }
-
-  #dispatcher(connections: number | null, cert: string | undefined, key: string | undefined): Dispatcher {
-    const { ca, tlsServerName, insecureSkipTlsVerify, proxyUrl } = this.#connection;
-    const tls = {
-      ...(ca === undefined ? {} : { ca }),
-      ...(cert === undefined ? {} : { cert }),
-      ...(key === undefined ? {} : { key }),
-      ...(tlsServerName === undefined ? {} : { servername: tlsServerName }),
-      rejectUnauthorized: insecureSkipTlsVerify !== true,
-    };
-    const common = {
-      connections,
-      // One request at a time on a connection: an answer never waits behind another.
-      pipelining: 1,
-      allowH2: false,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      keepAliveMaxTimeout: KEEP_ALIVE_MS,
-    };
-    const tcp = { timeout: this.#options.connectTimeoutMs, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS };
-    if (proxyUrl === undefined) return new Agent({ ...common, connect: { ...tls, ...tcp } });
-    if (!/^https?:\/\//.test(proxyUrl)) throw new ConfigurationError(`proxy-url ${proxyUrl} is not supported: give one that begins with http:// or https://`);
-    return new ProxyAgent({ ...common, uri: proxyUrl, proxyTunnel: true, requestTls: { ...tls, ...tcp }, connect: tcp });
   }
 
   /** The API server warns of fields that it drops and of kinds that go away: worth one line each. */

@@ -8,8 +8,8 @@ export interface KubeLogger {
   error(fields: object, message: string): void;
 }
 
-/** Why a watch ended: the server closed it, silence, an error, or we stopped or wanted to list afresh. */
-export type WatchEnd = 'closed' | 'idle' | 'error' | 'stopped';
+/** Why a watch ended, other than by our own wish: the server closed it in good order, silence, or an error. */
+export type WatchEnd = 'closed' | 'idle' | 'error';
 
 /** Counters. `resource` is the plural with its group, e.g. `labletsessions.lablet.dev`. */
 export interface KubeMetrics {
@@ -20,7 +20,7 @@ export interface KubeMetrics {
   request(verb: string, resource: string, code: string, seconds: number): void;
   /** A read, or a write that was surely not processed, is tried again. */
   retry(verb: string, resource: string): void;
-  /** A watch ended; `resumed` watches go on from the last resourceVersion. */
+  /** A watch ended, and another will follow. */
   watchEnded(resource: string, reason: WatchEnd): void;
   /** A whole list was taken over (the first one included). */
   relist(resource: string): void;

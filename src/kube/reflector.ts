@@ -46,6 +46,9 @@ export interface ReflectorStats {
 
 class RelistWanted extends Error {}
 
+/** Asked through a function, since the answer changes while we wait. */
+const isAborted = (signal: AbortSignal): boolean => signal.aborted;
+
 export class Reflector<T extends KubeObject> {
   readonly #client: KubeClient;
   readonly #resource: Resource<T>;
@@ -88,11 +91,13 @@ export class Reflector<T extends KubeObject> {
   /** Runs until the signal is aborted; never fails. */
   async run(signal: AbortSignal): Promise<void> {
     let state = initialState(this.#options.streaming ?? true);
+    // One listener for all rounds: AbortSignal.any would leave something behind on the long-lived signal each time.
+    signal.addEventListener('abort', () => this.#round.abort(signal.reason), { once: true });
     for (;;) {
       this.#round = new AbortController();
-      const round = AbortSignal.any([signal, this.#round.signal]);
-      const outcome = await this.#perform(state.action, state.waitMs, round);
-      if (signal.aborted) break;
+      if (isAborted(signal)) break;
+      const outcome = await this.#perform(state.action, state.waitMs, this.#round.signal);
+      if (isAborted(signal)) break;
       this.#report(outcome);
       state = advance(state, outcome, this.#timing, Math.random());
     }
