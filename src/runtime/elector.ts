@@ -11,7 +11,7 @@ import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Clock } from './clock.ts';
 import { LeaseClient } from './lease-client.ts';
-import { LeadershipLostError, LeaseValidity } from './leadership.ts';
+import { EFFECT_ABORT_MARGIN_MS, LeadershipLostError, LeaseValidity } from './leadership.ts';
 import type { Leadership } from './leadership.ts';
 import { TermControl } from './runnable.ts';
 import type { Term } from './runnable.ts';
@@ -48,8 +48,12 @@ export class Elector {
 
   constructor(options: ElectorOptions) {
     const { leaseDurationMs = 15_000, renewDeadlineMs = 10_000, retryPeriodMs = 5_000 } = options;
-    if (!(retryPeriodMs < renewDeadlineMs && renewDeadlineMs < leaseDurationMs)) {
-      throw new RangeError(`the lease (${leaseDurationMs} ms) must be longer than the renew deadline (${renewDeadlineMs} ms), and that longer than the retry period (${retryPeriodMs} ms)`);
+    if (retryPeriodMs >= renewDeadlineMs) {
+      throw new RangeError(`the renew deadline (${renewDeadlineMs} ms) must be longer than the retry period (${retryPeriodMs} ms)`);
+    }
+    // Else effects would be broken off while the leader still believes that it leads.
+    if (leaseDurationMs - renewDeadlineMs < EFFECT_ABORT_MARGIN_MS) {
+      throw new RangeError(`the lease (${leaseDurationMs} ms) must be at least ${EFFECT_ABORT_MARGIN_MS} ms longer than the renew deadline (${renewDeadlineMs} ms)`);
     }
     this.options = options;
     this.leaseDurationMs = leaseDurationMs;
