@@ -1,0 +1,67 @@
+/** Labs on a CML host that no Lab object accounts for: counted, their ports kept off the worker's range, never touched (domain §4.1). */
+import { isNotFound } from '../../clients/errors.ts';
+import { isOurs } from '../../core/lab-title.ts';
+import { foreignPorts } from '../../core/ports.ts';
+import type { Lab } from '../../api/lab.ts';
+import type { CallOptions } from '../../clients/call.ts';
+import type { CmlPort } from '../../clients/cml/port.ts';
+import type { PortRange } from '../../core/ports.ts';
+import type { Clock } from '../../runtime/clock.ts';
+
+/** The tags of a lab hardly ever change: it is read again after this long (real time). */
+const REREAD_MS = 5 * 60_000;
+
+interface Seen {
+  title: string;
+  ownedByUs: boolean;
+  tags: readonly string[];
+  at: number;
+}
+
+export interface ForeignLabs {
+  foreignPorts: number[];
+  foreignLabs: number;
+}
+
+/** What was seen of the labs of one host. A look costs one call, and two more for each lab that is new. */
+export class ForeignLabWatch {
+  private readonly clock: Pick<Clock, 'monotonic'>;
+  private seen = new Map<string, Seen>();
+
+  constructor(clock: Pick<Clock, 'monotonic'>) {
+    this.clock = clock;
+  }
+
+  /** @param own the Lab objects of the worker: their labs, known by id, or by title while the id is not stored yet, are not foreign */
+  async look(cml: CmlPort, own: readonly Lab[], world: { clusterId: string; range: PortRange }, call: CallOptions): Promise<ForeignLabs> {
+    const ids = new Set(own.flatMap((lab) => lab.status?.cmlLabId ?? []));
+    const titles = new Set(own.map((lab) => lab.spec.title));
+    const next = new Map<string, Seen>();
+    for (const id of await cml.labIds(call)) {
+      if (ids.has(id)) continue;
+      const seen = await this.read(cml, id, call);
+      if (seen) next.set(id, seen);
+    }
+    this.seen = next;
+    const others = [...next.values()];
+    return {
+      // A lab of ours that lost its object opens its ports as well as any other: only what an object accounts for is left out.
+      foreignPorts: foreignPorts(others, (lab) => lab.ownedByUs && titles.has(lab.title), world.range),
+      foreignLabs: others.filter((lab) => !(lab.ownedByUs && isOurs(lab.title, world.clusterId))).length,
+    };
+  }
+
+  private async read(cml: CmlPort, id: string, call: CallOptions): Promise<Seen | undefined> {
+    const known = this.seen.get(id);
+    const now = this.clock.monotonic();
+    if (known && now - known.at < REREAD_MS) return known;
+    try {
+      const { title, ownedByUs } = await cml.lab(id, call);
+      const nodes = await cml.nodes(id, call);
+      return { title, ownedByUs, tags: nodes.flatMap((node) => node.tags), at: now };
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,48 @@
+/** One look at a CML host: is it up, does it let us in, what does it have. Never throws for what the host does. */
+import { ExternalError } from '../../clients/errors.ts';
+import { MissingSecretError } from '../secrets.ts';
+import { cmlOf } from './cml.ts';
+import { INDEX } from '../deps.ts';
+import type { Worker } from '../../api/worker.ts';
+import type { CmlPort } from '../../clients/cml/port.ts';
+import type { Offer } from '../../core/worker-capacity.ts';
+import type { Probe } from '../../core/worker-world.ts';
+import type { Deps } from '../deps.ts';
+import type { ForeignLabWatch } from './foreign.ts';
+
+export async function probe(deps: Deps, worker: Worker, offer: Offer, foreign: ForeignLabWatch, signal: AbortSignal): Promise<Probe> {
+  const cml = cmlOf(deps, worker);
+  if (!cml) {
+    return { state: 'unconfigured', reason: 'NoCredentials', message: `Neither WorkerTemplate ${worker.spec.templateName} nor spec.overrides names cmlCredentialsSecretRef, a Secret in namespace ${deps.settings.namespace} with username and password of CML.` };
+  }
+  try {
+    return await ask(deps, cml, worker, offer, foreign, signal);
+  } catch (error) {
+    if (error instanceof MissingSecretError) return { state: 'unconfigured', reason: 'CredentialsMissing', message: `${error.message}.` };
+    if (!(error instanceof ExternalError)) throw error;
+    if (error.kind === 'unauthorized') return { state: 'notReady', reason: 'LoginRefused', message: `${error.message}. Correct username and password in the Secret of cmlCredentialsSecretRef.` };
+    if (error.kind === 'badResponse' || error.kind === 'badRequest' || error.kind === 'notFound') {
+      return { state: 'notReady', reason: 'UnexpectedAnswer', message: `${error.message}. Check that spec.endpoint is the URL of a CML host.` };
+    }
+    return { state: 'unreachable', message: `${error.message}.` };
+  }
+}
+
+async function ask(deps: Deps, cml: CmlPort, worker: Worker, offer: Offer, foreign: ForeignLabWatch, signal: AbortSignal): Promise<Probe> {
+  const call = { signal };
+  const { version, ready } = await cml.systemInformation(call);
+  if (!ready) return { state: 'notReady', reason: 'Booting', message: `CML ${version} is starting.`, version };
+  // The first of these needs a login, so it proves that the credentials are accepted.
+  const license = await cml.licensing(call);
+  const own = deps.caches.labs.byIndex(INDEX.labsByWorker, worker.metadata.name);
+  const [health, definitions, others] = await Promise.all([
+    cml.health(call), cml.nodeDefinitions(call), foreign.look(cml, own, { clusterId: deps.settings.clusterId, range: offer.ports }, call),
+  ]);
+  return {
+    state: 'ready', version,
+    license: { registration: license.registration, authorization: license.authorization, product: license.product },
+    nodeDefinitions: definitions.map(({ id }) => id),
+    nestedVirtualization: health.computes.length > 0 && health.computes.every(({ virtualization }) => virtualization),
+    ...others,
+  };
+}
