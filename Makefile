@@ -13,6 +13,9 @@ JEST := node --experimental-vm-modules --disable-warning=ExperimentalWarning nod
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+demo: tools-go ## Show three sessions from `kubectl apply` to their grades (KEEP=1: leave all of it running until Ctrl-C)
+	@exec node hack/demo/main.ts
+
 cluster: tools-go ## Start a Kubernetes API server in the background and write .cluster/kubeconfig (CLUSTER=embedded|kind)
 	@node hack/cluster/main.ts up
 
@@ -50,4 +53,4 @@ tools-go:
 tools-all:
 	@node hack/bootstrap.mjs go python
 
-.PHONY: help cluster cluster-down run test generate verify lint build tools tools-go tools-all
+.PHONY: help demo cluster cluster-down run test generate verify lint build tools tools-go tools-all

@@ -42,7 +42,7 @@ export async function embeddedBinaries(env: NodeJS.ProcessEnv, report: Report): 
     apiServer: join(directory, 'kube-apiserver'),
     controllerManager: join(directory, 'kube-controller-manager'),
     kubectl: join(directory, 'kubectl'),
-    leash: await leash(env, report),
+    leash: await leashProgram(env, report),
   };
 }
 
@@ -60,10 +60,11 @@ export async function readyBinaries(assets: string, env: NodeJS.ProcessEnv, repo
   const controllerManager = resolve(assets, 'kube-controller-manager');
   const found = { etcd: program('etcd'), apiServer: program('kube-apiserver'), kubectl: program('kubectl') };
   if (!existsSync(controllerManager)) report(`${assets} has no kube-controller-manager: garbage collection, namespace deletion and quotas do not work`);
-  return { ...found, leash: await leash(env, report), ...(existsSync(controllerManager) ? { controllerManager } : {}) };
+  return { ...found, leash: await leashProgram(env, report), ...(existsSync(controllerManager) ? { controllerManager } : {}) };
 }
 
-async function leash(env: NodeJS.ProcessEnv, report: Report): Promise<string> {
+/** The program under which children are started (see leash.ts); a few lines of Go, built once in a second. */
+export async function leashProgram(env: NodeJS.ProcessEnv, report: Report): Promise<string> {
   return join(await builtOnce('leash', ['leash'], env, report), 'leash');
 }
 

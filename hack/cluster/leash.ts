@@ -32,10 +32,12 @@ export class ProcessEndedError extends Error {
 /**
  * Starts `command` under `leash` (hack/controlplane/cmd/leash), which kills it as soon as this process is gone, be it by
  * kill -9. It gets a session of its own, so Ctrl-C reaches only this process, which can then end its children in order.
+ *
+ * @param env the whole environment of the command; default: that of this process
  */
-export function startLeashed(leash: string, command: string, args: readonly string[], logFile: string): LeashedProcess {
+export function startLeashed(leash: string, command: string, args: readonly string[], logFile: string, env: NodeJS.ProcessEnv = process.env): LeashedProcess {
   const log = openSync(logFile, 'a');
-  const child = spawn(leash, [command, ...args], { stdio: ['pipe', log, log], detached: true });
+  const child = spawn(leash, [command, ...args], { stdio: ['pipe', log, log], detached: true, env });
   closeSync(log);
   const exited = once(child, 'exit').then(([code]: unknown[]) => (typeof code === 'number' ? code : 128 + constants.signals.SIGKILL));
   // A child is no reason for this process to stay alive: when it ends, the leash does its work.
