@@ -48,10 +48,14 @@ export async function storeEffect(deps: EffectDeps, cached: LabletSession, event
   };
   let result: EffectResult = 'Ignored';
   const decide = ({ session, world }: Seen): Consumption | undefined => {
+    // A report names what was graded: without the definition a result would be lost.
+    if (event.type === 'grading.session.completed' && session.status?.definitionVersion !== undefined && world.definition.state !== 'ready') {
+      result = 'NotReady';
+      return undefined;
+    }
     const decision = consume(session, event, world, now);
-    const needsDefinition = event.type === 'grading.session.completed' && decision.result === 'Ignored' && world.definition.state !== 'ready';
-    result = needsDefinition ? 'NotReady' : decision.result;
-    return needsDefinition || result === 'Full' || result === 'Duplicate' ? undefined : decision;
+    result = decision.result;
+    return result === 'Full' || result === 'Duplicate' ? undefined : decision;
   };
   const write = async (seen: Seen, decision: Consumption): Promise<Seen> => {
     const final = await withReports(deps, seen, event, now, decision);

@@ -1,0 +1,169 @@
+import { connect } from 'node:net';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { HTTP, CloudEvent as SdkEvent } from 'cloudevents';
+import { startIngestServer } from '../../../src/events/ingest-server.ts';
+import { silentLog } from '../../../src/telemetry/log.ts';
+import { minimal, minimalJson, STRUCTURED } from '../../support/events/requests.ts';
+import { until } from '../../support/events/until.ts';
+import type { CloudEvent } from '../../../src/events/cloudevent.ts';
+import type { IngestServer, IngestServerOptions } from '../../../src/events/ingest-server.ts';
+import type { Verdict } from '../../../src/events/ingest.ts';
+
+const servers: IngestServer[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.close(0);
+});
+
+interface Running {
+  readonly url: string;
+  readonly port: number;
+  readonly accepted: CloudEvent[];
+}
+
+/** A server whose verdicts are given by the id of an event. */
+async function serve(verdictOf: (event: CloudEvent) => Verdict | Promise<Verdict> = () => ({ status: 202, result: 'applied' }), options: Partial<IngestServerOptions> = {}): Promise<Running> {
+  const accepted: CloudEvent[] = [];
+  const accept = async (event: CloudEvent): Promise<Verdict> => {
+    accepted.push(event);
+    return verdictOf(event);
+  };
+  const server = await startIngestServer({ ingest: { accept }, log: silentLog, isReady: () => true, port: 0, host: '127.0.0.1', ...options });
+  servers.push(server);
+  return { url: `http://127.0.0.1:${server.port}`, port: server.port, accepted };
+}
+
+const post = (url: string, headers: Record<string, string> = minimal, body?: string): Promise<Response> => fetch(url, { method: 'POST', headers, ...(body === undefined ? {} : { body }) });
+
+describe('an accepted event', () => {
+  test.each(['/', '/events', '/api/events'])('on %s is answered with 202, no body, no content type and no ce- header', async (path) => {
+    const { url, accepted } = await serve();
+    const response = await post(`${url}${path}`);
+    expect([response.status, await response.text()]).toEqual([202, '']);
+    expect([...response.headers.keys()].filter((name) => name === 'content-type' || name === 'etag' || name.startsWith('ce-') || name.startsWith('x-'))).toEqual([]);
+    expect(accepted[0]).toMatchObject({ id: 'A234-1234', type: 'lds.session.started' });
+  });
+
+  test('may come in binary and structured mode from the npm SDK', async () => {
+    const { url, accepted } = await serve();
+    const event = new SdkEvent({ id: 'x1', source: '/lds', type: 'lds.session.ended', data: { session_id: 's' } });
+    for (const { headers, body } of [HTTP.binary(event), HTTP.structured(event)]) {
+      expect((await post(url, headers as Record<string, string>, String(body))).status).toBe(202);
+    }
+    expect(accepted.map(({ id, data }) => [id, data])).toEqual(Array(2).fill(['x1', { kind: 'json', value: { session_id: 's' } }]));
+  });
+
+  test('may come as a batch, even an empty one', async () => {
+    const { url, accepted } = await serve();
+    const headers = { 'content-type': 'application/cloudevents-batch+json' };
+    expect((await post(url, headers, JSON.stringify([minimalJson, { ...minimalJson, id: 'B' }]))).status).toBe(202);
+    expect((await post(url, headers, '[]')).status).toBe(202);
+    expect(accepted.map(({ id }) => id)).toEqual(['A234-1234', 'B']);
+  });
+});
+
+describe('an event that is not accepted', () => {
+  test('is told why, and when to come again', async () => {
+    const { url } = await serve(() => ({ status: 503, result: 'full', message: 'send it again later', retryAfter: 7 }));
+    const response = await post(url);
+    expect([response.status, response.headers.get('retry-after'), await response.text()]).toEqual([503, '7', 'send it again later\n']);
+  });
+
+  test('makes its whole batch come again if it should, since the rest will be recognised', async () => {
+    const { url, accepted } = await serve(({ id }) => (id === '2' ? { status: 400, result: 'invalid' } : id === '3' ? { status: 503, result: 'failed', retryAfter: 1 } : { status: 202, result: 'applied' }));
+    const response = await post(url, { 'content-type': 'application/cloudevents-batch+json' }, JSON.stringify(['1', '2', '3', '4'].map((id) => ({ ...minimalJson, id }))));
+    expect(response.status).toBe(503);
+    expect(accepted).toHaveLength(4);
+  });
+
+  test.each<[string, Record<string, string>, string, number]>([
+    ['that is malformed', STRUCTURED, '{', 400],
+    ['of an unknown format', { 'content-type': 'application/cloudevents+avro' }, 'x', 415],
+    ['that is compressed', { ...minimal, 'content-encoding': 'gzip' }, 'x', 415],
+    ['of more than 1 MiB', { ...minimal, 'content-type': 'application/json' }, ' '.repeat(1024 * 1024 + 1), 413],
+  ])('%s is refused for good', async (_, headers, body, status) => {
+    const { url, accepted } = await serve();
+    const response = await post(url, headers, body);
+    expect([response.status, response.headers.get('retry-after')]).toEqual([status, null]);
+    expect(accepted).toEqual([]);
+  });
+
+  test('of just 1 MiB is read', async () => {
+    const { url, accepted } = await serve();
+    expect((await post(url, { ...minimal, 'content-type': 'application/json' }, JSON.stringify('x'.repeat(1024 * 1024 - 2)))).status).toBe(202);
+    expect(accepted).toHaveLength(1);
+  });
+
+  test('by a defect of ours is to come again', async () => {
+    const { url } = await serve(() => Promise.reject(new Error('bug')));
+    expect((await post(url)).status).toBe(503);
+  });
+});
+
+describe('the endpoint', () => {
+  test.each(['GET', 'PUT', 'DELETE', 'PATCH', 'HEAD'])('answers %s with 405 and what is allowed', async (method) => {
+    const { url } = await serve();
+    const response = await fetch(`${url}/events`, { method });
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST, OPTIONS']);
+  });
+
+  test('knows no other path', async () => {
+    const { url } = await serve();
+    expect((await post(`${url}/elsewhere`)).status).toBe(404);
+  });
+
+  test('takes part in the webhook handshake', async () => {
+    const { url } = await serve();
+    const response = await fetch(`${url}/api/events`, { method: 'OPTIONS', headers: { 'WebHook-Request-Origin': 'eventgrid.azure.net', 'WebHook-Request-Rate': '120' } });
+    expect([response.status, response.headers.get('webhook-allowed-origin'), response.headers.get('webhook-allowed-rate'), response.headers.get('allow')]).toEqual([200, 'eventgrid.azure.net', '*', 'POST, OPTIONS']);
+  });
+
+  test('asks to come again while it starts', async () => {
+    const { url } = await serve(undefined, { isReady: () => false });
+    const response = await post(url, minimal, 'x'.repeat(100_000));
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
+  });
+
+  test('takes so many requests at a time and asks the others to come again', async () => {
+    const release = Promise.withResolvers<undefined>();
+    const { url, accepted } = await serve(async () => {
+      await release.promise;
+      return { status: 202, result: 'applied' };
+    }, { maxConcurrent: 2 });
+    const held = [post(url), post(url)];
+    await until('two are in work', () => accepted.length === 2);
+    const third = await post(url);
+    expect([third.status, third.headers.get('retry-after')]).toEqual([429, '1']);
+    release.resolve(undefined);
+    expect((await Promise.all(held)).map(({ status }) => status)).toEqual([202, 202]);
+    expect((await post(url)).status).toBe(202);
+  });
+
+  test('finishes what is under way when it closes', async () => {
+    const release = Promise.withResolvers<undefined>();
+    const { url, accepted } = await serve(async () => {
+      await release.promise;
+      return { status: 202, result: 'applied' };
+    });
+    const held = post(url);
+    await until('it is in work', () => accepted.length === 1);
+    const closing = servers.splice(0).map((server) => server.close());
+    release.resolve(undefined);
+    expect((await held).status).toBe(202);
+    await Promise.all(closing);
+    await expect(post(url)).rejects.toThrow();
+  });
+
+  test('does not wait for ever for a sender that dribbles', async () => {
+    const { port, accepted } = await serve(undefined, { headersTimeoutMs: 200, requestTimeoutMs: 300 });
+    const socket = connect(port, '127.0.0.1');
+    socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nce-specversion: 1.0\r\n\r\nab');
+    const answer = await new Promise<string>((resolve, reject) => {
+      let text = '';
+      socket.on('data', (chunk) => (text += chunk.toString()));
+      socket.once('close', () => resolve(text));
+      socket.once('error', reject);
+    });
+    expect(answer).toMatch(/^HTTP\/1.1 408 /);
+    expect(accepted).toEqual([]);
+  });
+});
