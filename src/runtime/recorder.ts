@@ -155,8 +155,10 @@ export class EventRecorder implements EventSink, Runnable {
     const { regarding, reason } = series.note;
     const about = { regarding: regarding.metadata.name, namespace: regarding.metadata.namespace, reason, error };
     if (error instanceof NotFoundError && series.written > 0) {
-      // The Event has outlived its time to live on the server; the next repetition begins a new one.
-      this.book.drop(series.key);
+      // The Event has outlived its time to live on the server, or somebody deleted it: make it anew.
+      series.written = 0;
+      series.name = undefined;
+      this.queue.add(series.key);
       return;
     }
     if (namespaceIsGoing(error)) {
