@@ -7,12 +7,13 @@ import { isDeleting } from '../api/meta.ts';
 import { fromTime, plus } from './time.ts';
 import type { Lab } from '../api/lab.ts';
 import type { LabletDefinition } from '../api/labletdefinition.ts';
+import type { LabletSession } from '../api/labletsession.ts';
 
 export interface LabWorld {
   /** The definition that the lab was made from, as it is now; undefined if it is gone. */
   definition: LabletDefinition | undefined;
-  /** Is the Worker of the lab there? Without it nothing can be removed any more, and nothing stands anywhere. */
-  workerExists: boolean;
+  /** gone: the Worker is not there, or Terminated; nothing can be removed any more. ending: it is being taken out of service for good. */
+  worker: 'present' | 'ending' | 'gone';
   /** Milliseconds for which a lab is kept without a claim. */
   retention: number;
 }
@@ -37,9 +38,28 @@ export function isUsable(lab: Lab, definition: LabletDefinition | undefined): bo
   return version?.state === 'Active' && version.sha256 === lab.spec.topologySha256;
 }
 
+/** The session that `spec.sessionRef` names, as it is live; `session` undefined: there is none of that uid. */
+export interface Claim {
+  session: LabletSession | undefined;
+}
+
+/**
+ * Why a claim no longer holds; undefined: it does, and the session's pass is the one hand on the lab. A session that is
+ * not bound yet may be about to be: the scheduler claims first and writes the session then (domain §3.7).
+ */
+export function claimLapsed(lab: Lab, { session }: Claim): string | undefined {
+  const ref = lab.spec.sessionRef;
+  const name = `${ref?.namespace ?? ''}/${ref?.name ?? ''}`;
+  if (!session) return `Session ${name} is gone.`;
+  const { phase, labName } = session.status ?? {};
+  if (phase === 'Archived' || phase === 'Terminated') return `Session ${name} is over.`;
+  if (labName !== undefined && labName !== lab.metadata.name) return `Session ${name} is bound to Lab ${labName}.`;
+  return undefined;
+}
+
 /** Decides on an unclaimed Lab. */
 export function decideLab(lab: Lab, world: LabWorld, now: Date): LabDecision {
-  if (!world.workerExists) return { do: 'drop', why: `Worker ${lab.spec.workerName} is gone, and the lab with it.` };
+  if (world.worker === 'gone') return { do: 'drop', why: `Worker ${lab.spec.workerName} is gone, and the lab with it.` };
   const state = labState(lab);
   // `since` is written by the pass of a session: one that began to instantiate may have imported the lab without having stored its id.
   if (state === 'Reserved' && lab.status?.since === undefined && lab.status?.cmlLabId === undefined) return { do: 'drop', why: 'Nobody has claimed it and nothing was imported.' };
@@ -48,8 +68,9 @@ export function decideLab(lab: Lab, world: LabWorld, now: Date): LabDecision {
   return { do: 'remove', why: lab.status?.message ?? `It was left in state ${state}.` };
 }
 
-function decideKept(lab: Lab, { definition, retention }: LabWorld, now: Date): LabDecision {
+function decideKept(lab: Lab, { definition, worker, retention }: LabWorld, now: Date): LabDecision {
   const { namespace, name, version } = lab.spec.definitionRef;
+  if (worker === 'ending') return { do: 'remove', why: `Worker ${lab.spec.workerName} is being taken out of service.` };
   if (!isUsable(lab, definition)) return { do: 'remove', why: `Version ${version} of LabletDefinition ${namespace}/${name} is no longer used for new sessions.` };
   const until = plus(fromTime(lab.status?.since ?? lab.metadata.creationTimestamp), retention);
   if (until <= now) return { do: 'remove', why: 'Nobody has used it for the time that labs are kept.' };

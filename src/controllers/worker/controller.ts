@@ -25,8 +25,9 @@ import type { PassContext } from '../../runtime/pass.ts';
 import type { Outcome } from '../../runtime/result.ts';
 import type { Deps } from '../deps.ts';
 
-export function workerController(deps: Deps): Controller {
-  const passes = new WorkerPasses(deps);
+/** @param demands shared with the scheduler, so that a version is read once */
+export function workerController(deps: Deps, demands = new DemandCache(deps)): Controller {
+  const passes = new WorkerPasses(deps, demands);
   return new Controller({
     name: 'worker', sources: workerSources(deps), clock: deps.clock, log: deps.log, metrics: deps.metrics,
     reconcile: (key, pass) => passes.reconcile(key, pass),
@@ -39,11 +40,11 @@ class WorkerPasses {
   private readonly probes: ProbeSchedule;
   private readonly demands: DemandCache;
 
-  constructor(deps: Deps) {
+  constructor(deps: Deps, demands: DemandCache) {
     this.deps = deps;
     this.pace = new CounterPace(deps.clock);
     this.probes = new ProbeSchedule(deps.clock, deps.settings.timeouts.resync);
-    this.demands = new DemandCache(deps);
+    this.demands = demands;
   }
 
   async reconcile(key: string, pass: PassContext): Promise<Outcome> {

@@ -1,0 +1,39 @@
+/** Everything that a decision about a Lab needs, and whether its claim still holds. */
+import { LABLET_SESSIONS } from '../../api/kinds.ts';
+import { isDeleting } from '../../api/meta.ts';
+import { NotFoundError } from '../../kube/errors.ts';
+import type { Lab } from '../../api/lab.ts';
+import type { LabletSession } from '../../api/labletsession.ts';
+import type { Claim, LabWorld } from '../../core/lab-lifecycle.ts';
+import type { Deps } from '../deps.ts';
+
+export function gather({ caches, settings }: Pick<Deps, 'caches' | 'settings'>, lab: Lab): LabWorld {
+  const { namespace, name } = lab.spec.definitionRef;
+  const worker = caches.workers.get(lab.spec.workerName);
+  return {
+    definition: caches.definitions.get(`${namespace}/${name}`),
+    worker: !worker || worker.status?.phase === 'Terminated' ? 'gone' : isDeleting(worker) || worker.spec.desiredState === 'Terminated' ? 'ending' : 'present',
+    retention: settings.timeouts.labRetention,
+  };
+}
+
+/**
+ * The session that has claimed the Lab. A cache that does not have it is not believed: it may be behind, and releasing
+ * the lab of a living session would cost a candidate's work.
+ */
+export async function claimOf({ caches, client }: Pick<Deps, 'caches' | 'client'>, lab: Lab, signal: AbortSignal): Promise<Claim | undefined> {
+  const { sessionRef } = lab.spec;
+  if (!sessionRef) return undefined;
+  const { namespace, name, uid } = sessionRef;
+  const cached = caches.sessions.get(`${namespace}/${name}`);
+  if (cached?.metadata.uid === uid && holds(cached, lab)) return { session: cached };
+  try {
+    const live: LabletSession = await client.get(LABLET_SESSIONS, name, namespace, { signal });
+    return live.metadata.uid === uid ? { session: live } : { session: undefined };
+  } catch (error) {
+    if (error instanceof NotFoundError) return { session: undefined };
+    throw error;
+  }
+}
+
+const holds = (session: LabletSession, lab: Lab): boolean => session.status?.labName === lab.metadata.name && !['Archived', 'Terminated'].includes(session.status.phase ?? '');
