@@ -12,7 +12,6 @@ import { SecretReader } from '../controllers/secrets.ts';
 import { sessionController } from '../controllers/session/controller.ts';
 import { gather } from '../controllers/session/gather.ts';
 import { workerController } from '../controllers/worker/controller.ts';
-import { DemandCache } from '../controllers/worker/snapshot.ts';
 import { scaleTimeouts } from '../core/timeouts.ts';
 import { Emitter } from '../events/emitter.ts';
 import { Ingest } from '../events/ingest.ts';
@@ -70,7 +69,6 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     evidence: config.EVIDENCE_URL === undefined ? undefined : fileEvidence(config.EVIDENCE_URL),
     settings: await settings(config, client, sinks.length > 0),
   };
-  const demands = new DemandCache(deps);
   const ingest = new Ingest({
     client, clock, log, metrics, sessions: caches.sessions, ownSource: config.CLOUDEVENTS_SOURCE, allowedSources: config.INGEST_ALLOWED_SOURCES,
     world: async (session) => (await gather(deps, session, AbortSignal.timeout(10_000))).world,
@@ -86,7 +84,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
       ingestRunnable({ ingest, log, port: config.INGEST_PORT, host: config.LISTEN_HOST, isReady: () => manager.ready().ok, listening: (ingestPort) => log.info({ ingestPort }, 'listening') }),
     ],
     always: [recorder],
-    leaderOnly: [definitionController(deps), workerController(deps, demands), labController(deps), schedulerController(deps, demands), sessionController(deps), emitter],
+    leaderOnly: [definitionController(deps), workerController(deps), labController(deps), schedulerController(deps), sessionController(deps), emitter],
     elector,
   });
   metrics.onScrape(() => {

@@ -15,7 +15,7 @@ import { informerSource } from '../../runtime/source.ts';
 import { writeStatus } from '../../runtime/status-writer.ts';
 import { INDEX } from '../deps.ts';
 import { gather } from '../session/gather.ts';
-import { workerSnapshot } from '../worker/snapshot.ts';
+import { DemandCache, workerSnapshot } from '../worker/snapshot.ts';
 import { commit } from './commit.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { Assignment, Request } from '../../core/scheduling.ts';
@@ -23,7 +23,6 @@ import type { Outcome } from '../../runtime/result.ts';
 import type { PassContext } from '../../runtime/pass.ts';
 import type { Source } from '../../runtime/source.ts';
 import type { Deps } from '../deps.ts';
-import type { DemandCache } from '../worker/snapshot.ts';
 import type { Candidate } from './commit.ts';
 
 /** All waiting sessions are one piece of work: a decision about one depends on all others. */
@@ -31,7 +30,8 @@ const KEY = 'schedule';
 /** Commits at a time: each is two writes. */
 const COMMITS = 16;
 
-export function schedulerController(deps: Deps, demands: DemandCache): Controller {
+export function schedulerController(deps: Deps): Controller {
+  const demands = new DemandCache(deps);
   return new Controller({
     name: 'scheduler', sources: sources(deps), clock: deps.clock, log: deps.log, metrics: deps.metrics, concurrency: 1,
     reconcile: (_key, pass) => schedule(deps, demands, pass),
