@@ -23,7 +23,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { CloudEvent } from './cloudevent.ts';
 import type { SecretReader } from './envelope.ts';
 import type { OutletTuning } from './outlet.ts';
-import type { Sink } from './sinks.ts';
+import type { Sink } from './sink.ts';
 import type { OutboxObject, StatusUpdate } from './status-update.ts';
 
 /** Where objects with an outbox come from; an Informer fits as it is. */

@@ -12,7 +12,7 @@ import type { Term } from '../runtime/runnable.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { CloudEvent, ExtensionValue } from './cloudevent.ts';
-import type { Delivery, Sink } from './sinks.ts';
+import type { Delivery, Sink } from './sink.ts';
 
 export interface OutletTuning {
   /** Requests to the sink at a time. @default 32 */

@@ -6,7 +6,7 @@ import { encodeEvent } from './codec.ts';
 import type { Dispatcher } from 'undici';
 import type { CloudEvent } from './cloudevent.ts';
 import type { ContentMode } from './codec.ts';
-import type { Delivery, Sink } from './sinks.ts';
+import type { Delivery, Sink } from './sink.ts';
 
 export interface HttpSinkOptions {
   readonly url: URL;

@@ -1,24 +1,8 @@
-/** Where events go: what a sink is, and which ones the configuration names. */
+/** Where events go: the sinks that the configuration names. */
 import { z } from 'zod';
 import { HttpSink } from './sink-http.ts';
-import type { CloudEvent } from './cloudevent.ts';
 import type { ContentMode } from './codec.ts';
-
-/** What became of one try to deliver an event. */
-export type Delivery =
-  | { readonly outcome: 'accepted' }
-  /** Not accepted, or nobody knows (no answer, 404, 408, 409, 429, 5xx): to be sent again, the same id and bytes. */
-  | { readonly outcome: 'retry'; readonly reason: string; readonly retryAfterMs?: number | undefined; /** Is the sink as a whole in trouble? */ readonly blamesSink: boolean }
-  /** Any other answer: sending it again is of no use before somebody changes something. */
-  | { readonly outcome: 'refused'; readonly reason: string; /** HTTP status. */ readonly code?: number | undefined };
-
-export interface Sink {
-  /** For logs and messages: no credentials. */
-  readonly name: string;
-  /** One try, within the sink's own time limit. Never rejects; an aborted try has the outcome `retry`. */
-  send(event: CloudEvent, signal: AbortSignal): Promise<Delivery>;
-  close(): Promise<void>;
-}
+import type { Sink } from './sink.ts';
 
 /** The configuration names something that is no sink; the message says what to write. */
 export class SinkConfigurationError extends Error {
