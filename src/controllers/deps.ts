@@ -85,5 +85,5 @@ export interface Deps {
  * @throws NotLeaderError if the lease is not valid for long enough
  */
 export function effectSignal(deps: Pick<Deps, 'leadership'>, pass: AbortSignal): AbortSignal {
-  return AbortSignal.any([pass, deps.leadership.effectSignal()]);
+  return deps.leadership.effectSignal(undefined, pass);
 }
