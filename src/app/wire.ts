@@ -11,6 +11,7 @@ import { schedulerController } from '../controllers/scheduler/controller.ts';
 import { SecretReader } from '../controllers/secrets.ts';
 import { sessionController } from '../controllers/session/controller.ts';
 import { gather } from '../controllers/session/gather.ts';
+import { tell } from '../controllers/session/tell.ts';
 import { workerController } from '../controllers/worker/controller.ts';
 import { scaleTimeouts } from '../core/timeouts.ts';
 import { Emitter } from '../events/emitter.ts';
@@ -73,7 +74,10 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     client, clock, log, metrics, sessions: caches.sessions, ownSource: config.CLOUDEVENTS_SOURCE, allowedSources: config.INGEST_ALLOWED_SOURCES,
     world: async (session) => (await gather(deps, session, AbortSignal.timeout(10_000))).world,
     amend: emitter.amend,
-    stored: (_before, after) => caches.sessions.observe(after),
+    stored: (before, after, decision) => {
+      caches.sessions.observe(after);
+      tell(deps, before, after, decision, log);
+    },
   });
 
   const manager: Manager = new Manager({

@@ -10,12 +10,12 @@ import { Controller } from '../../runtime/controller.ts';
 import { after, done, soonest } from '../../runtime/result.ts';
 import { decideAndWrite, writeStatus } from '../../runtime/status-writer.ts';
 import { gather } from './gather.ts';
-import { noticesFor } from './notices.ts';
 import { LdsPoller } from './observe.ts';
 import { hasPipeline, runSteps } from './pipeline.ts';
 import { releaseFor } from './release.ts';
 import { ensureReport } from './reports.ts';
 import { sessionSources } from './sources.ts';
+import { tell } from './tell.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { Judgement } from '../../core/session/judge.ts';
 import type { SessionStatus, SessionWorld, Signal } from '../../core/session/world.ts';
@@ -101,29 +101,11 @@ class SessionPasses {
         });
         deps.caches.sessions.observe(written);
         final = decided;
-        this.tell(live, written, decided, pass);
+        tell(deps, live, written, decided, pass.log);
         return written;
       },
     });
     return { session: stored, rows: final?.rows ?? [], wakeAt: final?.wakeAt };
-  }
-
-  private tell(before: LabletSession, session: LabletSession, decided: Judgement, pass: PassContext): void {
-    const { metrics, events } = this.deps;
-    const entries = decided.rows.length > 0 ? (session.status?.history?.slice(-decided.rows.length) ?? []) : [];
-    for (const entry of entries) {
-      metrics.transitions.inc({ from: entry.from ?? '', to: entry.to, reason: entry.reason });
-      pass.log.info({ session: objectKey(session), uid: session.metadata.uid, phase: entry.to, from: entry.from, row: entry.row, reason: entry.reason, actor: entry.actor }, 'transition');
-    }
-    for (const note of noticesFor(session, decided.rows, decided.status)) events.record(note);
-    for (const { type, reason, message } of decided.notices) events.record({ regarding: session, type, reason, action: 'Decide', note: message });
-    if (decided.dropped > 0) metrics.eventsOut.inc({ type: 'any', result: 'dropped' }, decided.dropped);
-    if (decided.rows.includes('T6') && session.status?.pipeline) {
-      const path = session.status.labOrigin === 'Reused' ? 'reuse' : 'import';
-      const began = fromTime(session.status.history?.findLast((entry) => entry.to === 'Instantiating')?.at);
-      if (began) metrics.instantiateDuration.observe({ path }, (this.deps.clock.now().getTime() - began.getTime()) / 1000);
-    }
-    if (before.status?.phase === undefined && session.status?.phase) pass.log.debug('admitted');
   }
 
   /** A Terminated session is deleted after its history time. */
