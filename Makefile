@@ -38,12 +38,8 @@ verify: tools ## Check that generated files are current, types, lint, the import
 lint: tools ## Lint only
 	@eslint .
 
-# Packages of the old module format inside the bundle still call require().
 build: tools ## Bundle the controller into dist/lablet-controller.mjs
-	@esbuild src/main.ts --bundle --platform=node --target=node24 --format=esm --sourcemap --log-level=warning \
-		--banner:js="import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" \
-		--outfile=dist/lablet-controller.mjs
-	@echo "dist/lablet-controller.mjs"
+	@node hack/bundle/main.ts
 
 # What a recipe needs on the machine; packages are installed where they are missing.
 tools:

@@ -1,17 +1,17 @@
 /** The controller as a process of its own: started as in production, asked over HTTP whether it is ready, ended at will. */
 import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { readyOrEnded, startLeashed } from '../cluster/leash.ts';
 
-const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
 const POLL_MS = 20;
 const STOP_LIMIT_MS = 10_000;
 
 export interface ControllerOptions {
   /** Path of the program `leash` (hack/cluster/leash.ts). */
   readonly leash: string;
+  /** The program (hack/bundle). */
+  readonly bundle: string;
   /** All of its environment but PATH and the ports, which are any free ones of 127.0.0.1. */
   readonly environment: Readonly<Record<string, string>>;
   /** A file that does not exist yet. */
@@ -38,9 +38,9 @@ export interface Controller {
  * Starts the controller and resolves when `/readyz` says that it is ready.
  * @throws ProcessEndedError with the end of its log when it ends before that
  */
-export async function startController({ leash, environment, logFile }: ControllerOptions): Promise<Controller> {
+export async function startController({ leash, bundle, environment, logFile }: ControllerOptions): Promise<Controller> {
   const env = { PATH: process.env['PATH'], INGEST_PORT: '0', OPS_PORT: '0', LISTEN_HOST: '127.0.0.1', ...environment };
-  const child = startLeashed(leash, process.execPath, [MAIN], logFile, env);
+  const child = startLeashed(leash, process.execPath, ['--enable-source-maps', bundle], logFile, env);
   const { ingestPort, opsPort } = await readyOrEnded(child, 'lablet-controller', async (signal) => {
     const ports = await listeningPorts(logFile, signal);
     await untilReady(`http://127.0.0.1:${ports.opsPort}/readyz`, signal);

@@ -11,6 +11,7 @@ import { KubeClient } from '../../src/kube/client.ts';
 import { Informer } from '../../src/kube/informer.ts';
 import { loadConnection } from '../../src/kube/kubeconfig.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import { bundleController } from '../bundle/bundle.ts';
 import { startSimulatedWorld, type SimulatedWorld, type WorldOptions } from '../sim/world.ts';
 import { startController, type Controller } from './controller.ts';
 import type { Outcome } from './expect.ts';
@@ -63,6 +64,9 @@ export async function startStack({ cluster, leash, world: worldOptions, environm
   try {
     const directory = await mkdtemp(join(tmpdir(), 'lablet-stack-'));
     endings.push(() => rm(directory, { recursive: true, force: true }));
+    // Its own copy, so that a restart runs what the start ran, whatever happens to the sources meanwhile.
+    const bundle = join(directory, 'lablet-controller.mjs');
+    await bundleController(bundle);
     const sink = await startSink();
     endings.push(() => sink.close());
     const world = await startSimulatedWorld(worldOptions);
@@ -84,7 +88,7 @@ export async function startStack({ cluster, leash, world: worldOptions, environm
     };
     let starts = 0;
     const start = async (): Promise<Controller> => {
-      const started = await startController({ leash, environment: env, logFile: join(directory, `controller-${++starts}.log`) });
+      const started = await startController({ leash, bundle, environment: env, logFile: join(directory, `controller-${++starts}.log`) });
       // Its port is another one each time: in a cluster, a Service would hide that.
       await world.sendEventsTo(started.ingestUrl);
       return started;

@@ -42,14 +42,14 @@ describe('what one session costs the API server, on instant simulators', () => {
     expect(writes.length).toBeLessThanOrEqual(MAX_WRITES);
   });
 
-  test('none of the writes is refused', () => {
-    expect(writes.filter(({ code }) => code >= 300)).toEqual([]);
+  test('none of the writes is refused, unless ingest or a pass was faster', () => {
+    expect(writes.filter(({ code }) => code >= 300 && code !== 409)).toEqual([]);
   });
 
   test(`it is at most ${MAX_EVENTS} Kubernetes Events`, async () => {
     const { items } = JSON.parse(await world.controlPlane.kubectl(['get', 'events.events.k8s.io', '--namespace=exams', '--output=json'])) as { items: { reason: string; regarding: { kind: string } }[] };
     const told = items.filter(({ regarding }) => regarding.kind === 'LabletSession').map(({ reason }) => reason);
+    expect(told.sort()).toEqual(['Archived', 'Graded', 'Grading', 'Ready', 'Scheduled', 'Started']);
     expect(told.length).toBeLessThanOrEqual(MAX_EVENTS);
-    expect(told).toEqual(expect.arrayContaining(['Scheduled', 'Ready', 'Graded', 'Archived']));
   });
 });
