@@ -11,7 +11,7 @@ import { schedulerController } from '../controllers/scheduler/controller.ts';
 import { SecretReader } from '../controllers/secrets.ts';
 import { sessionController } from '../controllers/session/controller.ts';
 import { gather } from '../controllers/session/gather.ts';
-import { tell } from '../controllers/session/tell.ts';
+import { tellTransitions } from '../controllers/session/tell.ts';
 import { workerController } from '../controllers/worker/controller.ts';
 import { scaleTimeouts } from '../core/timeouts.ts';
 import { Emitter } from '../events/emitter.ts';
@@ -61,11 +61,13 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     feeds: [caches.sessions, caches.definitions, caches.workers], sinks, deadLetter, clock, log, metrics, source: config.CLOUDEVENTS_SOURCE, leadership: elector.leadership,
     updateStatus: kubeStatusUpdate(client, metrics),
     readSecret: (namespace, name, key) => secrets.optional(namespace, name, key),
+    tuning: { parkTimeoutMs: scaleTimeouts(config.TIME_SCALE).park },
     parked: (object, message) => recorder.record({ regarding: object, type: 'Warning', reason: 'EventRefused', action: 'Emit', note: message }),
   });
 
   const deps: Deps = {
-    client, caches, clock, log, metrics, clients, secrets, leadership: elector.leadership, events: recorder, amend: emitter.amend,
+    client, caches, clock, log, metrics, clients, secrets, leadership: elector.leadership, events: recorder,
+    outbox: { amend: emitter.amend, isDrained: (object) => emitter.isDrained(object), abandon: (object, signal) => emitter.abandon(object, signal) },
     revisions: new RevisionStore(client),
     evidence: config.EVIDENCE_URL === undefined ? undefined : fileEvidence(config.EVIDENCE_URL),
     settings: await settings(config, client, sinks.length > 0),
@@ -74,9 +76,9 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     client, clock, log, metrics, sessions: caches.sessions, ownSource: config.CLOUDEVENTS_SOURCE, allowedSources: config.INGEST_ALLOWED_SOURCES,
     world: async (session) => (await gather(deps, session, AbortSignal.timeout(10_000))).world,
     amend: emitter.amend,
-    stored: (before, after, decision) => {
+    stored: (_before, after, { rows, notices, dropped }) => {
       caches.sessions.observe(after);
-      tell(deps, before, after, decision, log);
+      tellTransitions(deps, after, rows, notices, dropped);
     },
   });
 

@@ -76,8 +76,17 @@ export interface Deps {
   /** Undefined: EVIDENCE_URL is not set, evidence is not kept. */
   evidence: EvidenceStore | undefined;
   settings: Settings;
-  /** Drops acknowledged outbox entries from every status that is written anyway. */
+  outbox: Outbox;
+}
+
+/** What controllers see of the emitter. */
+export interface Outbox {
+  /** Drops acknowledged entries from every status that is written anyway. */
   amend: <S extends OutboxDraft>(next: S, object: KubeObject) => S;
+  /** Has all that stands in the object's outbox been delivered or given up? */
+  isDrained: (object: KubeObject & { status?: OutboxDraft | undefined }) => boolean;
+  /** Gives up what a deleted object still has to send: to the dead-letter sink, else dropped and counted. */
+  abandon: (object: KubeObject, signal: AbortSignal) => Promise<void>;
 }
 
 /**

@@ -42,6 +42,8 @@ export interface Timeouts {
   teardown: number;
   /** A deleted object waits this long for its last events. */
   deletion: number;
+  /** An event that the sink refuses holds up the later ones of its object for so long. */
+  park: number;
   /** An unclaimed kept Lab is deleted after this. */
   labRetention: number;
   /** Objects are looked at again at least this often. */
@@ -66,6 +68,7 @@ export const TIMEOUTS: Timeouts = {
   grading: 30 * MINUTE,
   teardown: 10 * MINUTE,
   deletion: 10 * MINUTE,
+  park: 10 * MINUTE,
   labRetention: 24 * HOUR,
   resync: 30 * SECOND,
 };

@@ -66,7 +66,7 @@ export async function startDeps(world: Pick<SimulatedWorld, 'credentials'>, sett
     client, caches, clock, log, metrics, leadership, events: recorder, clients, secrets,
     revisions: new RevisionStore(client),
     evidence: undefined,
-    amend: (next) => next,
+    outbox: { amend: (next) => next, isDrained: ({ status }) => !status?.outbox?.length, abandon: async () => undefined },
     settings: { timeouts: TIMEOUTS, scale: 1, clusterId: 'abcd', namespace: system, emit: true, lds: undefined, grading: undefined, ...settings },
   };
 

@@ -3,7 +3,7 @@ import { ANNOTATIONS, FINALIZER } from '../../api/group.ts';
 import { LABLET_DEFINITIONS } from '../../api/kinds.ts';
 import { isDeleting, objectKey } from '../../api/meta.ts';
 import { countSessions, inspect, judgeDefinition } from '../../core/definition-lifecycle.ts';
-import { fromTime, plus } from '../../core/time.ts';
+import { fromTime } from '../../core/time.ts';
 import { statusMergePatch } from '../../kube/patch.ts';
 import { Controller } from '../../runtime/controller.ts';
 import { addFinalizer, removeFinalizer } from '../../runtime/finalizers.ts';
@@ -16,6 +16,7 @@ import { forget, freeze } from './freeze.ts';
 import { pinnedSessions, readContent, sessionsByVersion } from './gather.ts';
 import { deletionWaits, syncFailed, versionActive } from './notices.ts';
 import { ReadingSchedule } from './schedule.ts';
+import { lastEvents } from '../last-events.ts';
 import type { LabletDefinition } from '../../api/labletdefinition.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { Content, DefinitionJudgement, DefinitionWorld } from '../../core/definition-lifecycle.ts';
@@ -93,7 +94,7 @@ class DefinitionPasses {
           counters = after(waitMs, 'the session counters');
           return live;
         }
-        const written = await writeStatus({ client: deps.client, resource: LABLET_DEFINITIONS, object: live, next: status, amend: deps.amend, signal: pass.signal, metrics: deps.metrics });
+        const written = await writeStatus({ client: deps.client, resource: LABLET_DEFINITIONS, object: live, next: status, amend: deps.outbox.amend, signal: pass.signal, metrics: deps.metrics });
         if (written !== live) this.pace.wrote(uid);
         deps.caches.definitions.observe(written);
         this.tell(written, judgement, pass);
@@ -144,14 +145,8 @@ class DefinitionPasses {
       deps.events.record(deletionWaits(definition, pinned.map(objectKey)));
       return done();
     }
-    const waiting = definition.status?.outbox?.length ?? 0;
-    const limit = plus(fromTime(definition.metadata.deletionTimestamp) ?? deps.clock.now(), deps.settings.timeouts.deletion);
-    const left = limit.getTime() - deps.clock.now().getTime();
-    if (waiting > 0 && left > 0) return after(left, `${waiting} event(s) are not delivered yet`);
-    if (waiting > 0) {
-      deps.metrics.eventsOut.inc({ type: 'any', result: 'dropped' }, waiting);
-      pass.log.warn({ definition: objectKey(definition), events: waiting }, 'a deleted definition goes with events that were never delivered');
-    }
+    const wait = await lastEvents(deps, definition, fromTime(definition.metadata.deletionTimestamp), pass);
+    if (wait) return wait;
     await removeFinalizer({ client: deps.client, resource: LABLET_DEFINITIONS, object: definition, finalizer: FINALIZER, signal: pass.signal });
     this.schedule.forget(definition.metadata.uid);
     this.pace.forget(definition.metadata.uid);

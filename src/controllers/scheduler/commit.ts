@@ -1,13 +1,13 @@
 /** Making a placement true: the claim on a Lab first, then one status write of the session, row T1. */
 import { LABLET_SESSIONS } from '../../api/kinds.ts';
-import { isDeleting, objectKey } from '../../api/meta.ts';
+import { isDeleting } from '../../api/meta.ts';
 import { portMap } from '../../core/ports.ts';
 import { take } from '../../core/session/effects.ts';
 import { situation } from '../../core/session/situation.ts';
 import { ConflictError } from '../../kube/errors.ts';
 import { decideAndWrite, writeStatus } from '../../runtime/status-writer.ts';
-import { noticesFor } from '../session/notices.ts';
 import { dropOrUnclaim } from '../session/release.ts';
+import { tellTransitions } from '../session/tell.ts';
 import { claimLab } from './claim.ts';
 import type { Lab } from '../../api/lab.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
@@ -43,7 +43,7 @@ export async function commit(deps: Deps, { session, world, definition, claimed }
 }
 
 async function bind(deps: Deps, session: LabletSession, world: SessionWorld, lab: Lab, reused: boolean, pass: PassContext): Promise<boolean> {
-  const { client, metrics, caches, events } = deps;
+  const { client, metrics, caches } = deps;
   const { name, namespace } = session.metadata;
   const stored = await decideAndWrite<LabletSession, SessionStatus>({
     first: session,
@@ -55,12 +55,10 @@ async function bind(deps: Deps, session: LabletSession, world: SessionWorld, lab
       take(s, { row: 'T1', from: 'Pending', to: 'Scheduled' }, BECAUSE);
       return s.draft;
     },
-    write: async (live, next) => writeStatus({ client, resource: LABLET_SESSIONS, object: live, next, amend: deps.amend, signal: pass.signal, metrics }),
+    write: async (live, next) => writeStatus({ client, resource: LABLET_SESSIONS, object: live, next, amend: deps.outbox.amend, signal: pass.signal, metrics }),
   });
   caches.sessions.observe(stored);
   if (stored.status?.labName !== lab.metadata.name) return false;
-  metrics.transitions.inc({ from: 'Pending', to: 'Scheduled', reason: BECAUSE.reason });
-  pass.log.info({ session: objectKey(stored), uid: stored.metadata.uid, phase: 'Scheduled', from: 'Pending', row: 'T1', reason: BECAUSE.reason, actor: BECAUSE.actor, worker: lab.spec.workerName }, 'transition');
-  for (const note of noticesFor(stored, ['T1'], stored.status)) events.record(note);
+  tellTransitions(deps, stored, ['T1']);
   return true;
 }

@@ -103,7 +103,7 @@ async function explain(deps: Deps, session: LabletSession, assignment: Extract<A
   const [reason = 'Unschedulable'] = Object.entries(assignment.rejections).sort(([, a], [, b]) => b - a).map(([name]) => name);
   setCondition(next, { type: 'Scheduled', status: 'False', reason, message: assignment.message }, deps.clock.now(), session.metadata.generation);
   try {
-    const written = await writeStatus({ client: deps.client, resource: LABLET_SESSIONS, object: session, next, amend: deps.amend, signal, metrics: deps.metrics });
+    const written = await writeStatus({ client: deps.client, resource: LABLET_SESSIONS, object: session, next, amend: deps.outbox.amend, signal, metrics: deps.metrics });
     deps.caches.sessions.observe(written);
   } catch (error) {
     // Somebody wrote first; the next look says it if it is still true.

@@ -1,7 +1,7 @@
 /** The pass over one LabletSession: gather, judge, act, write once. The rules are in src/core/session/table.ts. */
 import { ANNOTATIONS, FINALIZER } from '../../api/group.ts';
 import { LABLET_SESSIONS } from '../../api/kinds.ts';
-import { isDeleting, objectKey } from '../../api/meta.ts';
+import { isDeleting } from '../../api/meta.ts';
 import { judge } from '../../core/session/judge.ts';
 import { fromTime, plus } from '../../core/time.ts';
 import { ConflictError, NotFoundError } from '../../kube/errors.ts';
@@ -15,7 +15,8 @@ import { hasPipeline, runSteps } from './pipeline.ts';
 import { releaseFor } from './release.ts';
 import { ensureReport } from './reports.ts';
 import { sessionSources } from './sources.ts';
-import { tell } from './tell.ts';
+import { tellTransitions } from './tell.ts';
+import { lastEvents } from '../last-events.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { Judgement } from '../../core/session/judge.ts';
 import type { SessionStatus, SessionWorld, Signal } from '../../core/session/world.ts';
@@ -97,11 +98,11 @@ class SessionPasses {
         }
         await releaseFor(deps, live, decided.rows, timedOut(decided), pass.signal);
         const written = await writeStatus({
-          client: deps.client, resource: LABLET_SESSIONS, object: live, next: observed(decided.status, live), amend: deps.amend, signal: pass.signal, metrics: deps.metrics,
+          client: deps.client, resource: LABLET_SESSIONS, object: live, next: observed(decided.status, live), amend: deps.outbox.amend, signal: pass.signal, metrics: deps.metrics,
         });
         deps.caches.sessions.observe(written);
         final = decided;
-        tell(deps, live, written, decided, pass.log);
+        tellTransitions(deps, written, decided.rows, decided.notices, decided.dropped);
         return written;
       },
     });
@@ -123,15 +124,8 @@ class SessionPasses {
   /** A deleted session goes once its last events are delivered, or their time is over. */
   private async letGo(session: LabletSession, pass: PassContext): Promise<Outcome> {
     const { deps } = this;
-    const waiting = session.status?.outbox?.length ?? 0;
-    const from = fromTime(session.status?.terminatedAt ?? session.metadata.deletionTimestamp);
-    const limit = from && plus(from, deps.settings.timeouts.deletion);
-    const now = deps.clock.now();
-    if (waiting > 0 && limit && limit > now) return after(limit.getTime() - now.getTime(), `${waiting} event(s) are not delivered yet`);
-    if (waiting > 0) {
-      deps.metrics.eventsOut.inc({ type: 'any', result: 'dropped' }, waiting);
-      pass.log.warn({ session: objectKey(session), events: waiting }, 'a deleted session goes with events that were never delivered');
-    }
+    const wait = await lastEvents(deps, session, fromTime(session.status?.terminatedAt ?? session.metadata.deletionTimestamp), pass);
+    if (wait) return wait;
     await removeFinalizer({ client: deps.client, resource: LABLET_SESSIONS, object: session, finalizer: FINALIZER, signal: pass.signal });
     return done();
   }

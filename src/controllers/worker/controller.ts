@@ -3,7 +3,7 @@ import { ANNOTATIONS, FINALIZER } from '../../api/group.ts';
 import { WORKERS } from '../../api/kinds.ts';
 import { isDeleting, objectKey } from '../../api/meta.ts';
 import { getCondition } from '../../core/conditions.ts';
-import { fromTime, plus } from '../../core/time.ts';
+import { fromTime } from '../../core/time.ts';
 import { judgeWorker } from '../../core/worker-lifecycle.ts';
 import { offerOf } from '../../core/worker-capacity.ts';
 import { statusMergePatch } from '../../kube/patch.ts';
@@ -18,6 +18,7 @@ import { ProbeSchedule } from './schedule.ts';
 import { probe } from './probe.ts';
 import { DemandCache } from './snapshot.ts';
 import { workerSources } from './sources.ts';
+import { lastEvents } from '../last-events.ts';
 import type { Worker } from '../../api/worker.ts';
 import type { WorkerJudgement } from '../../core/worker-lifecycle.ts';
 import type { Probe, WorkerWorld } from '../../core/worker-world.ts';
@@ -97,7 +98,7 @@ class WorkerPasses {
           outcome = soonest(outcome, after(waitMs, 'the counters'));
           return live;
         }
-        const written = await writeStatus({ client: deps.client, resource: WORKERS, object: live, next: status, amend: deps.amend, signal: pass.signal, metrics: deps.metrics });
+        const written = await writeStatus({ client: deps.client, resource: WORKERS, object: live, next: status, amend: deps.outbox.amend, signal: pass.signal, metrics: deps.metrics });
         if (written !== live) pace.wrote(uid);
         deps.caches.workers.observe(written);
         if (dropped.length > 0) deps.metrics.eventsOut.inc({ type: 'any', result: 'dropped' }, dropped.length);
@@ -126,14 +127,8 @@ class WorkerPasses {
   /** A deleted worker goes once it is Terminated and its last events are delivered, or their time is over. */
   private async letGo(worker: Worker, pass: PassContext): Promise<Outcome> {
     const { deps } = this;
-    const waiting = worker.status?.outbox?.length ?? 0;
-    const ended = fromTime(worker.status?.history?.at(-1)?.at) ?? deps.clock.now();
-    const left = plus(ended, deps.settings.timeouts.deletion).getTime() - deps.clock.now().getTime();
-    if (waiting > 0 && left > 0) return after(left, `${waiting} event(s) are not delivered yet`);
-    if (waiting > 0) {
-      deps.metrics.eventsOut.inc({ type: 'any', result: 'dropped' }, waiting);
-      pass.log.warn({ worker: objectKey(worker), events: waiting }, 'a deleted worker goes with events that were never delivered');
-    }
+    const wait = await lastEvents(deps, worker, fromTime(worker.status?.history?.at(-1)?.at), pass);
+    if (wait) return wait;
     await removeFinalizer({ client: deps.client, resource: WORKERS, object: worker, finalizer: FINALIZER, signal: pass.signal });
     this.probes.forget(worker.metadata.uid);
     this.pace.forget(worker.metadata.uid);
