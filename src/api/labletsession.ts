@@ -219,6 +219,7 @@ export const labletSessionStatus = z
     ending: z.enum(ENDINGS).optional().describe('How the session came to its end; Normal is archived, all else terminated.'),
     attempts: z.number().int().min(0).optional().describe('Runs of the instantiate pipeline.'),
     reschedules: z.number().int().min(0).optional().describe('How often a worker was given up before the start.'),
+    regrade: text(64).optional().describe('Value of the annotation lablet.dev/regrade that was acted on, or refused, last.'),
     reason: text(256).optional().describe('Why the session is where it is, one word in CamelCase.'),
     message: z.string().max(1024).optional().describe('The same for people, with what would help.'),
     inbox: z

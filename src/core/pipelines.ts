@@ -23,12 +23,15 @@ export interface StepSpec {
 
 type Row = readonly [name: string, timeoutSeconds: number, maxAttempts?: number, delaySeconds?: number, optional?: 'optional'];
 
-/** The standard pipelines, as the table of domain §9 has them. */
+/**
+ * The standard pipelines, as the table of domain §9 has them. Teardown tries its steps again within its limits, and goes
+ * on past a lab that does not stop: LDS is released all the same.
+ */
 const STANDARD: Record<PipelineName, readonly Row[]> = {
   instantiate: [
     ['content_sync', 120, 3, 30],
     ['lab_resolve', 120, 2, 10],
-    ['ports_verify', 30, 2, 5],
+    ['ports_verify', 30],
     ['lab_import_or_tags', 120, 2, 10],
     ['lab_binding', 30],
     ['lab_start', 300, 5, 15],
@@ -36,38 +39,53 @@ const STANDARD: Record<PipelineName, readonly Row[]> = {
     ['mark_ready', 10],
   ],
   collect_evidence: [
-    ['capture_configs', 120, 3, 5],
+    ['capture_configs', 120],
     ['capture_screenshots', 60, 1, 0, 'optional'],
     ['export_pcaps', 60, 1, 0, 'optional'],
-    ['package_evidence', 30, 3, 5],
+    ['package_evidence', 30],
     ['ge_session_pod', 30, 3, 5],
   ],
-  // The last step of the contract, record_score, is row T15 itself: whoever brings the result records it in the same write.
   compute_grading: [
-    ['load_rubric', 30, 3, 5],
+    ['load_rubric', 30],
     ['request_grade', 30, 3, 5],
     ['await_result', 1800],
+    ['record_score', 10],
   ],
-  // A host that is away may come back: these go on until the teardown limit of the phase (T17, T18) ends them.
   teardown: [
-    ['stop_lab', 120, 120, 5],
-    ['deregister_lds', 30, 3, 5, 'optional'],
-    ['wipe_or_delete_lab', 120, 120, 5],
+    ['stop_lab', 120, 5, 5, 'optional'],
+    ['deregister_lds', 30, 1, 0, 'optional'],
+    ['wipe_or_delete_lab', 120, 5, 5],
     ['archive', 10],
   ],
 };
 
-/** Steps of a pipeline for a definition, in order. */
-export function pipelineSteps(name: PipelineName, _definition?: LabletDefinitionSpec): StepSpec[] {
-  return STANDARD[name].map(([step, timeoutSeconds, maxAttempts = 1, delaySeconds = 0, optional], index, rows) => ({
-    name: step,
-    handler: step,
-    needs: index === 0 ? [] : [rows[index - 1]?.[0] ?? ''],
-    timeoutSeconds,
-    maxAttempts,
-    delaySeconds,
-    optional: optional === 'optional',
+/** Where a definition speaks of a pipeline. */
+const FIELD: Record<PipelineName, keyof NonNullable<LabletDefinitionSpec['pipelines']>> = {
+  instantiate: 'instantiate', collect_evidence: 'collectEvidence', compute_grading: 'computeGrading', teardown: 'teardown',
+};
+
+type StepPatch = Partial<Omit<StepSpec, 'name'>> & { name: string };
+
+/** Steps of a pipeline for a definition, in order: the standard ones with the definition's changes. Absent: as they are. */
+export function pipelineSteps(name: PipelineName, definition?: LabletDefinitionSpec): StepSpec[] {
+  const changes = definition?.pipelines?.[FIELD[name]];
+  const standard = STANDARD[name].map(([step, timeoutSeconds, maxAttempts = 1, delaySeconds = 0, optional]): StepPatch => ({
+    name: step, timeoutSeconds, maxAttempts, delaySeconds,
+    optional: optional === 'optional' || (step === 'lds_provision' && (definition?.ldsOptional ?? false)),
   }));
+  const patches = standard.flatMap((step): StepPatch[] => [
+    ...(changes?.insertBefore?.[step.name] ?? []).map(given),
+    ...(changes?.remove?.includes(step.name) ? [] : [{ ...step, ...given(changes?.overrides?.[step.name] ?? {}), name: step.name }]),
+    ...(changes?.insertAfter?.[step.name] ?? []).map(given),
+  ]);
+  return patches.map((patch, index) => ({
+    handler: patch.name, needs: index === 0 ? [] : [patches[index - 1]?.name ?? ''], timeoutSeconds: 60, maxAttempts: 1, delaySeconds: 0, optional: false, ...patch,
+  }));
+}
+
+/** Without the keys that are undefined: what a patch does not say it leaves. */
+function given<T extends object>(patch: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
 }
 
 /** A fresh checkpoint: every step Pending. `before` carries the run count on when a failed run starts over. */
@@ -88,22 +106,31 @@ export type RunState = 'running' | 'completed' | 'failed';
 
 /** What became of a run: failed as soon as a step that is not optional has failed for good. */
 export function runState(pipeline: PipelineStatus, specs: StepSpec[]): RunState {
-  const settled = (step: PipelineStep): boolean => step.state === 'Completed' || step.state === 'Skipped' || step.state === 'Failed';
-  const optional = new Set(specs.filter((spec) => spec.optional).map((spec) => spec.name));
+  const optional = optionalSteps(specs);
   if (pipeline.steps.some((step) => step.state === 'Failed' && !optional.has(step.name))) return 'failed';
-  return pipeline.steps.every(settled) ? 'completed' : 'running';
+  return pipeline.steps.every((step) => passed(step, optional)) ? 'completed' : 'running';
 }
 
-/** The steps that may run now: not settled, all their needs settled, their delay over. */
+/** The steps that may run now: not settled, all their needs completed or skipped (or optional and failed), their delay over. None in a run that has failed. */
 export function runnableSteps(pipeline: PipelineStatus, specs: StepSpec[], now: Date): StepSpec[] {
+  if (pipeline.steps.some((step) => step.state === 'Failed' && specs.some((spec) => spec.name === step.name && !spec.optional))) return [];
   const state = new Map(pipeline.steps.map((step) => [step.name, step]));
-  const settled = (name: string): boolean => ['Completed', 'Skipped', 'Failed'].includes(state.get(name)?.state ?? 'Completed');
+  const optional = optionalSteps(specs);
+  const done = (name: string): boolean => {
+    const step = state.get(name);
+    return !step || passed(step, optional);
+  };
   return specs.filter((spec) => {
     const step = state.get(spec.name);
-    if (!step || settled(spec.name) || !spec.needs.every(settled)) return false;
+    if (!step || (step.state !== 'Pending' && step.state !== 'Running') || !spec.needs.every(done)) return false;
     return step.notBefore === undefined || new Date(step.notBefore) <= now;
   });
 }
+
+const optionalSteps = (specs: StepSpec[]): ReadonlySet<string> => new Set(specs.filter((spec) => spec.optional).map((spec) => spec.name));
+
+/** May what needs the step go on? */
+const passed = (step: PipelineStep, optional: ReadonlySet<string>): boolean => step.state === 'Completed' || step.state === 'Skipped' || (step.state === 'Failed' && optional.has(step.name));
 
 /** The next instant at which a delayed step may run; undefined if none is delayed. */
 export function nextStepAt(pipeline: PipelineStatus): Date | undefined {
@@ -125,7 +152,8 @@ export function beginStep(pipeline: PipelineStatus, name: string, now: Date): vo
 }
 
 export function completeStep(pipeline: PipelineStatus, name: string, now: Date, outcome: 'Completed' | 'Skipped' = 'Completed', output?: string): void {
-  patchStep(pipeline, name, ({ error: _, notBefore: __, ...step }) => ({ ...step, state: outcome, completedAt: toTime(now), ...(output === undefined ? {} : { output }) }));
+  patchStep(pipeline, name, ({ error: _, notBefore: __, ...step }) => ({ ...step, state: outcome, completedAt: toTime(now), ...(output === undefined ? {} : { output: output.slice(0, 512) }) }));
+  if (pipeline.steps.every((step) => step.state !== 'Pending' && step.state !== 'Running')) pipeline.completedAt = toTime(now);
 }
 
 /** Ends an attempt: Pending again with a delay while attempts are left and the error may pass, else Failed. */

@@ -1,12 +1,10 @@
 /** The decision about a session: from what is known and the time to its next status. Pure. */
-import { pipelineSteps, runState, startPipeline } from '../pipelines.ts';
-import { setCondition } from '../conditions.ts';
-import { fromTime, plus, toTime } from '../time.ts';
-import { COLLECT_RETRIES, MAX_GRADE_RETRIES, TABLE, pipelineState } from './table.ts';
 import { take } from './effects.ts';
-import { due, seen, settle, since, situation } from './situation.ts';
-import type { LabletSession, PipelineName } from '../../api/labletsession.ts';
-import type { Because, Row, RowId } from './table.ts';
+import { heldBack, situation } from './situation.ts';
+import { TABLE } from './table.ts';
+import { explainWaiting, withinPhase } from './within-phase.ts';
+import type { LabletSession } from '../../api/labletsession.ts';
+import type { Because, Row, RowId } from './row.ts';
 import type { Notice, ReportToCreate, Situation } from './situation.ts';
 import type { SessionStatus, SessionWorld, Signal } from './world.ts';
 
@@ -24,23 +22,35 @@ export interface Judgement {
   dropped: number;
 }
 
-/** No decision takes more rows than this at once: READY with an early start, end and result takes five. */
+/** The longest way that one decision can go: a graded session that is torn down at once, T13, T15, T17, T18, T20. */
 const MAX_ROWS = 8;
 
-/** Applies every row of the table that applies now. */
+/**
+ * Applies every row of the table that applies now.
+ * @param signals what was seen just now by asking LDS or the GradingEngine
+ */
 export function judge(session: LabletSession, world: SessionWorld, now: Date, signals: readonly Signal[] = []): Judgement {
   const s = situation(session, world, now, signals);
+  const held = heldBack(session);
+  if (held === 'Restored') {
+    s.draft.reason = 'Restored';
+    s.draft.message = 'This object was restored from a backup: what it says of workers and labs is not true any more. Remove the annotation lablet.dev/seen-uid to run it as a new session, or delete it.';
+  }
+  if (held) return conclude(s, []);
   const rows = applyRows(s);
   explainWaiting(s);
   return conclude(s, rows);
 }
 
-/** Applies rows of the table until none applies; `only` restricts which may be taken (ingest). */
-export function applyRows(s: Situation, only?: ReadonlySet<RowId>): RowId[] {
+/** Which rows may be taken; ingest is restricted to those that an event causes. */
+export type RowFilter = (row: RowId, because: Because) => boolean;
+
+/** Applies rows of the table until none applies. With a filter nothing but these rows changes the draft. */
+export function applyRows(s: Situation, only?: RowFilter): RowId[] {
   const rows: RowId[] = [];
   while (rows.length < MAX_ROWS) {
     s.wakeAt = undefined;
-    if (!only) betweenRows(s);
+    if (!only) withinPhase(s);
     const next = firstRow(s, only);
     if (!next) break;
     take(s, next.row, next.because);
@@ -53,91 +63,11 @@ export function conclude(s: Situation, rows: RowId[]): Judgement {
   return { status: s.draft, rows, reports: s.reports, notices: s.notices, wakeAt: s.wakeAt, dropped: s.dropped };
 }
 
-function firstRow(s: Situation, only?: ReadonlySet<RowId>): { row: Row; because: Because } | undefined {
+function firstRow(s: Situation, only?: RowFilter): { row: Row; because: Because } | undefined {
   for (const row of TABLE) {
-    if (row.from !== (s.draft.phase ?? null) || (only && !only.has(row.row))) continue;
+    if (row.from !== (s.draft.phase ?? null)) continue;
     const because = row.when(s);
-    if (because) return { row, because };
+    if (because && (!only || only(row.row, because))) return { row, because };
   }
   return undefined;
-}
-
-/** What changes within a phase: runs of pipelines that start again, a grading that fails or is tried again. */
-function betweenRows(s: Situation): void {
-  if (s.draft.phase === 'Instantiating') {
-    const runs = s.draft.pipeline?.attempt ?? 1;
-    if (overdue(s, 'instantiate')) failRun(s, `not ready within ${s.world.timeouts.instantiateAttempt / 1000} s`);
-    if (pipelineState(s, 'instantiate') === 'failed' && runs < s.world.timeouts.instantiateAttempts && !s.draft.pipeline?.permanent) {
-      restart(s, 'instantiate', plus(s.now, s.world.timeouts.instantiateBackoff));
-      s.draft.attempts = runs + 1;
-    }
-  }
-  if (s.draft.phase === 'Collecting' && pipelineState(s, 'collect_evidence') === 'failed' && (s.draft.pipeline?.attempt ?? 1) <= COLLECT_RETRIES) restart(s, 'collect_evidence', s.now);
-  if (s.draft.phase === 'Collecting' || s.draft.phase === 'Grading') faultOnFailure(s);
-  if (s.draft.phase === 'Grading') retryGrading(s);
-}
-
-/** Is the current run of instantiate over its limit? */
-function overdue(s: Situation, name: PipelineName): boolean {
-  const { pipeline } = s.draft;
-  if (pipeline?.name !== name || pipelineState(s, name) !== 'running') return false;
-  return due(s, plus(new Date(pipeline.startedAt), s.world.timeouts.instantiateAttempt));
-}
-
-function failRun(s: Situation, error: string): void {
-  const { pipeline } = s.draft;
-  if (!pipeline) return;
-  const current = pipeline.steps.find((step) => step.state === 'Running' || step.state === 'Pending');
-  pipeline.error = `${current?.name ?? pipeline.name}: ${error}${current?.error ? ` (${current.error})` : ''}`.slice(0, 512);
-  pipeline.steps = pipeline.steps.map((step) => (step === current ? { ...step, state: 'Failed', error: step.error ?? error } : step));
-}
-
-function restart(s: Situation, name: PipelineName, notBefore: Date): void {
-  const spec = s.world.definition.state === 'ready' ? s.world.definition.definition.spec : undefined;
-  s.draft.pipeline = startPipeline(name, pipelineSteps(name, spec), s.now, s.draft.pipeline, notBefore);
-}
-
-/** A failed, timed out or impossible grading: GradingSession Faulted, then the rows decide by onFailure. */
-function faultOnFailure(s: Situation): void {
-  const grading = s.draft.gradingSession;
-  if (!grading || grading.state === 'Faulted' || grading.state === 'Submitted') return;
-  const event = seen(s, 'grading.session.failed');
-  const fault = (error: string): void => {
-    s.draft.gradingSession = { ...grading, state: 'Faulted', completedAt: toTime(s.now), error: error.slice(0, 512) };
-    setCondition(s.draft, { type: 'Graded', status: 'False', reason: 'GradingFailed', message: error }, s.now, s.session.metadata.generation);
-  };
-  if (event) {
-    settle(s, event.entry, 'Applied');
-    fault(event.event.data.error);
-    return;
-  }
-  if (s.draft.phase !== 'Grading') return;
-  const { pipeline } = s.draft;
-  const spec = s.world.definition.state === 'ready' ? s.world.definition.definition.spec : undefined;
-  if (pipeline?.name === 'compute_grading' && runState(pipeline, pipelineSteps('compute_grading', spec)) === 'failed') {
-    fault(pipeline.error ?? 'the grading could not be asked for');
-    return;
-  }
-  const from = fromTime(grading.requestedAt) ?? since(s);
-  if (!seen(s, 'grading.session.completed') && due(s, plus(from, s.world.timeouts.grading))) fault('no result in time');
-}
-
-/** onFailure Retry: up to two more grade calls on the same grading session, after a pause. */
-function retryGrading(s: Situation): void {
-  const grading = s.draft.gradingSession;
-  if (grading?.state !== 'Faulted' || s.world.definition.state !== 'ready' || seen(s, 'grading.session.completed')) return;
-  if (s.world.definition.definition.spec.grading?.onFailure !== 'Retry' || (grading.gradeCalls ?? 1) > MAX_GRADE_RETRIES) return;
-  const { completedAt: _, ...rest } = grading;
-  s.draft.gradingSession = { ...rest, state: 'Collecting', requestedAt: toTime(plus(s.now, s.world.timeouts.gradeRetryBackoff)) };
-  restart(s, 'compute_grading', plus(s.now, s.world.timeouts.gradeRetryBackoff));
-}
-
-/** A session without a phase waits for its definition: said in the condition Scheduled. */
-function explainWaiting(s: Situation): void {
-  if (s.draft.phase !== undefined || s.world.definition.state === 'ready') return;
-  const { name, version } = s.session.spec.definitionRef;
-  const wanted = `LabletDefinition ${name}${version ? ` version ${version}` : ''}`;
-  const missing = s.world.definition.state === 'missing';
-  const message = missing ? `${wanted} does not exist in this namespace. Create it, and the session goes on.` : `${wanted} is not ready yet: ${s.world.definition.state === 'notReady' ? s.world.definition.message : ''}`;
-  setCondition(s.draft, { type: 'Scheduled', status: 'False', reason: missing ? 'DefinitionNotFound' : 'DefinitionNotReady', message }, s.now, s.session.metadata.generation);
 }

@@ -1,15 +1,18 @@
 /** From a grading result to the ScoreReport that will never change (domain §1.5, §10.2). */
-import { candidateId } from './world.ts';
+import { derivedId } from '../outbox.ts';
 import { toTime } from '../time.ts';
+import { condition, emit, nowText, sessionId } from './draft.ts';
+import { candidateId } from './world.ts';
+import { definitionOf, result } from './situation.ts';
+import type { PinnedDefinition } from '../definition.ts';
+import type { Because } from './row.ts';
 import type { ReportToCreate, Seen, Situation } from './situation.ts';
 
 /** Name of the report of an attempt: derived from the session's uid, so that a second try finds the first. */
-export const scoreReportName = (sessionName: string, uid: string, attempt: number): string => `${sessionName.slice(0, 40).replace(/[-.]+$/, '')}-${uid.slice(0, 8)}-${attempt}`;
+const scoreReportName = (sessionName: string, uid: string, attempt: number): string => `${sessionName.slice(0, 40).replace(/[-.]+$/, '')}-${uid.slice(0, 8)}-${attempt}`;
 
-/** The report for a result; undefined while the definition cannot be read. `passed`: the event's word, else score ≥ cut score. */
-export function reportFor(s: Situation, seen: Seen<'grading.session.completed'>): ReportToCreate | undefined {
-  if (s.world.definition.state !== 'ready') return undefined;
-  const { definition } = s.world.definition;
+/** The report for a result. `passed`: the event's word, else score ≥ cut score. */
+function reportFor(s: Situation, seen: Seen<'grading.session.completed'>, definition: PinnedDefinition): ReportToCreate {
   const { metadata } = s.session;
   const { data } = seen.event;
   const attempt = s.draft.gradingSession?.attempt ?? 1;
@@ -35,11 +38,35 @@ export function reportFor(s: Situation, seen: Seen<'grading.session.completed'>)
       ...(data.sections ? { sections: data.sections } : {}),
       submittedAt: toTime(s.now),
       ...(data.reportUrl ? { reportUrl: data.reportUrl } : {}),
-      gradingSessionId: s.draft.gradingSession?.id ?? data.gradingSessionId ?? metadata.uid,
+      gradingSessionId: s.draft.gradingSession?.id ?? derivedId(metadata.uid, 'GradingSession', attempt),
       attempt,
       ...(s.draft.scoreReport && s.draft.scoreReport.name !== name ? { supersedes: s.draft.scoreReport.name } : {}),
       ...(s.draft.evidence ? { evidence: s.draft.evidence } : {}),
       ...(seen.actor === 'poll' ? {} : { sourceEvent: { source: seen.event.source, id: seen.event.id } }),
     },
   };
+}
+
+/**
+ * Stores the result that was seen in the status: the ScoreReport itself is created before this is written.
+ * @returns false if there is none, or the definition version that the report names cannot be read now
+ */
+export function recordScore(s: Situation, because: Because): boolean {
+  const event = result(s);
+  const definition = definitionOf(s);
+  if (!event || !definition) return false;
+  const report = reportFor(s, event, definition);
+  const { score, maxScore, cutScore, passed, submittedAt, attempt } = report.spec;
+  const id = derivedId(sessionId(s), 'ScoreReport', attempt);
+  const highest = maxScore === undefined ? {} : { maxScore };
+  s.reports.push(report);
+  s.draft.scoreReport = { name: report.name, id, score, passed, submittedAt, ...highest, ...(cutScore === undefined ? {} : { cutScore }) };
+  if (s.draft.gradingSession) {
+    const { error: _, ...grading } = s.draft.gradingSession;
+    s.draft.gradingSession = { ...grading, state: 'Submitted', completedAt: nowText(s) };
+  }
+  condition(s, 'Graded', 'True', { reason: passed ? 'Passed' : 'NotPassed', message: because.message });
+  emit(s, because, 'ccm.lablet.score_report.created', { score_report_id: id, lablet_session_id: sessionId(s), score, passed });
+  emit(s, because, 'ccm.lablet.session.graded', { session_id: sessionId(s), score_report_id: id, score, passed, ...(maxScore === undefined ? {} : { max_score: maxScore }) });
+  return true;
 }

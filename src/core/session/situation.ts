@@ -5,11 +5,13 @@
 import { ANNOTATIONS } from '../../api/group.ts';
 import { isDeleting } from '../../api/meta.ts';
 import { readStoredData } from '../../api/events.ts';
-import { earliest, fromTime, latest, plus } from '../time.ts';
-import { parseDuration } from '../duration.ts';
+import { pipelineSteps, runState } from '../pipelines.ts';
+import { earliest, fromTime, latest, plus, toTime } from '../time.ts';
 import type { ConsumedEvent, ConsumedType } from '../../api/events.ts';
-import type { InboxEntry, LabletSession, SessionPhase } from '../../api/labletsession.ts';
+import type { InboxEntry, LabletSession, PipelineName } from '../../api/labletsession.ts';
 import type { ScoreReportSpec } from '../../api/scorereport.ts';
+import type { PinnedDefinition } from '../definition.ts';
+import type { RunState } from '../pipelines.ts';
 import type { SessionStatus, SessionWorld, Signal } from './world.ts';
 
 /** A ScoreReport that must exist before the status that speaks of it is written. */
@@ -40,11 +42,13 @@ export interface Situation {
   notices: Notice[];
   /** Events that an overflowing outbox lost, for the metric. */
   dropped: number;
+  /** Who told that the grading failed, if that was in this judgement. */
+  failure: { actor: string; eventId?: string } | undefined;
 }
 
 export function situation(session: LabletSession, world: SessionWorld, now: Date, signals: readonly Signal[] = []): Situation {
   const draft = structuredClone(session.status ?? {});
-  return { session, world, now, draft, signals, admitting: false, wakeAt: undefined, reports: [], notices: [], dropped: 0 };
+  return { session, world, now, draft, signals, admitting: false, wakeAt: undefined, reports: [], notices: [], dropped: 0, failure: undefined };
 }
 
 /** Is `at` over? If not, it is noted as a time to look again: every deadline that is asked about is also waited for. */
@@ -53,6 +57,29 @@ export function due(s: Situation, at: Date | undefined): boolean {
   if (at <= s.now) return true;
   s.wakeAt = earliest(s.wakeAt, at);
   return false;
+}
+
+/** The definition version in use, if it can be read now. */
+export const definitionOf = (s: Situation): PinnedDefinition | undefined => (s.world.definition.state === 'ready' ? s.world.definition.definition : undefined);
+
+/** What becomes of a failed grading. While the definition cannot be read nothing is given up. */
+export function failurePolicy(s: Situation): 'Stop' | 'Hold' | 'Retry' {
+  const definition = definitionOf(s);
+  return definition ? (definition.spec.grading?.onFailure ?? 'Stop') : 'Hold';
+}
+
+/** State of the run of a pipeline; undefined if another one (or none) is in the checkpoint. */
+export function pipelineState(s: Situation, name: PipelineName): RunState | undefined {
+  const { pipeline } = s.draft;
+  return pipeline?.name === name ? runState(pipeline, pipelineSteps(name, definitionOf(s)?.spec)) : undefined;
+}
+
+/** Why nothing may be decided about the object now; undefined: all is well. Events are stored nevertheless. */
+export function heldBack(session: LabletSession): 'Paused' | 'Restored' | undefined {
+  const { annotations, uid } = session.metadata;
+  if (annotations?.[ANNOTATIONS.paused] !== undefined) return 'Paused';
+  const seenUid = annotations?.[ANNOTATIONS.seenUid];
+  return seenUid !== undefined && seenUid !== uid ? 'Restored' : undefined;
 }
 
 export const isForced = (s: Situation): boolean => s.session.metadata.annotations?.[ANNOTATIONS.forceTerminate] !== undefined;
@@ -101,7 +128,7 @@ export function noShowAt(s: Situation): Date | undefined {
 export interface Seen<T extends ConsumedType> {
   event: ConsumedEvent<T>;
   actor: Signal['actor'];
-  entry?: InboxEntry;
+  entry?: InboxEntry | undefined;
 }
 
 export function seen<T extends ConsumedType>(s: Situation, type: T): Seen<T> | undefined {
@@ -124,12 +151,13 @@ export function settle(s: Situation, entry: InboxEntry | undefined, result: 'App
   });
 }
 
-/** The slot in force at admission: as booked, its end defaulted to start + maxDuration. */
-export function bookedSlot(s: Situation, scale: number): { start?: string; end?: string; bookedEnd?: string } {
+/** The result that can be stored now: a ScoreReport names the definition version, so that must be readable. */
+export const result = (s: Situation): Seen<'grading.session.completed'> | undefined => (definitionOf(s) ? seen(s, 'grading.session.completed') : undefined);
+
+/** The slot in force at admission: as booked, its end defaulted to start + maxDuration. Empty: as soon as possible. */
+export function bookedSlot(s: Situation): { start?: string; end?: string; bookedEnd?: string } {
   const { start, end } = s.session.spec.timeslot ?? {};
   if (start === undefined || s.world.definition.state !== 'ready') return {};
-  const until = end ?? plus(new Date(start), parseDuration(s.world.definition.definition.spec.maxDuration) / scale).toISOString();
-  return { start, end: until, bookedEnd: until };
+  const until = toTime(end === undefined ? plus(new Date(start), s.world.definition.durations.maxDuration) : new Date(end));
+  return { start: toTime(new Date(start)), end: until, bookedEnd: until };
 }
-
-export const phaseOf = (session: LabletSession): SessionPhase | undefined => session.status?.phase;

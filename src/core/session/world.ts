@@ -20,11 +20,13 @@ export interface WorkerView {
   templateName?: string;
   /** Price of an hour, a decimal number. */
   costPerHour?: string;
+  /** Its drain takes too long (domain §2.5): cancel ends what can be ended, force (an hour later) ends the rest. */
+  overdueDrain?: 'cancel' | 'force';
 }
 
 /** What stands on the CML host for the session. */
 export interface LabView {
-  /** gone: CML answered 404 for a lab that we had. stopped: not started although it should be. */
+  /** reserved: not imported yet. gone: CML answered 404 for a lab that we had, or it is no longer claimed for the session. */
   state: 'reserved' | 'present' | 'gone' | 'orphaned';
 }
 
@@ -38,6 +40,8 @@ export interface SessionWorld {
   namespaceTerminating: boolean;
   /** Name of the live session that holds the same reservationId. */
   duplicateOf?: string | undefined;
+  /** Why the calendar cannot hold the slot of the spec (the booking at admission, an extension later), with what would fit; absent: it can. */
+  noRoom?: string | undefined;
   /** Is there a sink or an archive? Without one there is no outbox. */
   emit: boolean;
   /** The ScoreReport of the current attempt, where one was stored before a crash: it is the result, whatever comes after it. */
