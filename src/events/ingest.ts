@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { isConsumedType, readConsumedData } from '../api/events.ts';
 import { RecentMap } from '../runtime/recent-map.ts';
+import { Turns } from '../runtime/turns.ts';
 import { isUnder } from './cloudevent.ts';
 import { correlate } from './correlate.ts';
 import { storeEffect } from './ingest-effect.ts';
@@ -52,6 +53,7 @@ export class Ingest {
   readonly #deps: IngestDeps;
   /** Monotonic time of the first arrival, by source and id. */
   readonly #unknown = new RecentMap<number>(UNKNOWN_REMEMBERED);
+  readonly #turns = new Turns();
 
   constructor(deps: IngestDeps) {
     this.#deps = deps;
@@ -86,7 +88,9 @@ export class Ingest {
     if (!session) return this.#unknownSession(key, event);
     this.#unknown.delete(key);
     try {
-      const result = await storeEffect(this.#deps, session, event, this.#deps.clock.now());
+      // Two events of one session at once would only take each other's write away.
+      const { uid } = session.metadata;
+      const result = await this.#turns.take(uid, () => storeEffect(this.#deps, this.#deps.sessions.byIndex('uid', uid)[0] ?? session, event, this.#deps.clock.now()));
       switch (result) {
         case 'Gone':
           return { status: 202, result: 'unknown_session' };

@@ -14,7 +14,7 @@ const KILLS = 10;
 /** Of a passed, a failed and a missed session: ten phases, ten phases and seven. */
 const TRANSITIONS = 27;
 /** Longest pause between the transition that a kill waits for and the kill. */
-const PAUSE_MS = 400;
+const PAUSE_MS = 1_500;
 const LIMIT_MS = 400_000;
 
 /** As in the demo, but the three do not go through the same phases at the same time: so each kill meets them in different ones. */
