@@ -18,15 +18,13 @@ import { createLogger } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { testCluster, type TestCluster } from './cluster.ts';
 import { clientFor } from './kube-objects.ts';
+import { CML_SECRET } from './objects.ts';
 import type { KubeObject } from '../../src/api/meta.ts';
 import type { Event, ResourceOf } from '../../src/api/resource.ts';
 import type { Deps, Settings } from '../../src/controllers/deps.ts';
 import type { KubeClient } from '../../src/kube/client.ts';
 import type { Runnable } from '../../src/runtime/runnable.ts';
 import type { SimulatedWorld } from '../../hack/sim/world.ts';
-
-/** Name of the Secret with the login of the simulators, in the controller's namespace. */
-export const CML_SECRET = 'cml-admin';
 
 export interface TestDeps {
   readonly deps: Deps;

@@ -1,11 +1,14 @@
 /** Objects for tests, as a user would write them; every field can be replaced. */
-import { CML_SECRET } from './deps.ts';
+import { createHash } from 'node:crypto';
 import type { LabletDefinition } from '../../src/api/labletdefinition.ts';
 import type { LabletSession } from '../../src/api/labletsession.ts';
 import type { KubeObject } from '../../src/api/meta.ts';
 import type { Lab } from '../../src/api/lab.ts';
 import type { Worker, WorkerTemplate } from '../../src/api/worker.ts';
 import type { NewObject } from '../../src/kube/types.ts';
+
+/** Name of the Secret with the login of the simulators, in the controller's namespace. */
+export const CML_SECRET = 'cml-admin';
 
 /** Two routers, of which one has a serial console on the host. */
 export const TOPOLOGY = `lab:
@@ -53,3 +56,13 @@ export const newLab = (name: string, workerName: string, { spec, ...metadata }: 
   metadata: { name, finalizers: ['lablet.dev/controller'], ...metadata },
   spec: { workerName, ports: [], title: name, source: 'Import', ...spec },
 });
+
+/** The object as the API server would store it, for tests of pure functions. */
+export function stored<T extends KubeObject>(kind: string, object: NewObject<T>, status?: (T & { status?: unknown })['status']): T {
+  const { name = kind.toLowerCase(), ...metadata } = object.metadata;
+  return {
+    apiVersion: 'lablet.dev/v1alpha1', kind, ...object,
+    metadata: { name, uid: `11111111-1111-4111-8111-${createHash('sha256').update(`${kind}/${name}`).digest('hex').slice(0, 12)}`, resourceVersion: '1', generation: 1, creationTimestamp: '2026-11-23T10:00:00Z', ...metadata },
+    ...(status === undefined ? {} : { status }),
+  } as unknown as T;
+}

@@ -10,9 +10,9 @@ import { DemandCache, workerSnapshot } from '../../../src/controllers/worker/sna
 import { getCondition } from '../../../src/core/conditions.ts';
 import { NotFoundError } from '../../../src/kube/errors.ts';
 import { writesBy } from '../../support/audit.ts';
-import { CML_SECRET, startDeps, type TestDeps } from '../../support/deps.ts';
+import { startDeps, type TestDeps } from '../../support/deps.ts';
 import { eventually } from '../../support/eventually.ts';
-import { newDefinition, newLab, newSession, newTemplate, newWorker, TOPOLOGY } from '../../support/objects.ts';
+import { CML_SECRET, newDefinition, newLab, newSession, newTemplate, newWorker, TOPOLOGY } from '../../support/objects.ts';
 import type { LabletSession } from '../../../src/api/labletsession.ts';
 import type { Worker } from '../../../src/api/worker.ts';
 
