@@ -17,6 +17,7 @@ import { deletionWaits, noticesFor, unready } from './notices.ts';
 import { ProbeSchedule } from './schedule.ts';
 import { probe } from './probe.ts';
 import { DemandCache } from './snapshot.ts';
+import { sweep } from './sweep.ts';
 import { workerSources } from './sources.ts';
 import { lastEvents } from '../last-events.ts';
 import type { Worker } from '../../api/worker.ts';
@@ -59,7 +60,7 @@ class WorkerPasses {
     }
     if (worker.status?.phase === 'Terminated') return isDeleting(worker) ? this.letGo(worker, pass) : done();
 
-    const seen = await this.look(worker, pass.signal);
+    const seen = await this.look(worker, pass);
     await ensureDemands(deps, worker, this.demands, pass.signal);
     const written = await this.write(worker, gather(deps, worker, seen, this.demands), pass);
     if (written.rows.length > 0) return after(0, 'a transition was written');
@@ -68,11 +69,12 @@ class WorkerPasses {
   }
 
   /** Asks the CML host if it is time. */
-  private async look(worker: Worker, signal: AbortSignal): Promise<Probe | undefined> {
+  private async look(worker: Worker, pass: PassContext): Promise<Probe | undefined> {
     const offer = offerOf(worker.spec, this.deps.caches.templates.get(worker.spec.templateName)?.spec);
     if (!offer || this.probes.dueIn(worker) !== 0) return undefined;
-    const seen = await probe(this.deps, worker, offer, this.probes.foreignLabs(worker), signal);
+    const seen = await probe(this.deps, worker, offer, this.probes.foreignLabs(worker), pass.signal);
     this.probes.asked(worker, seen);
+    if (seen.state === 'ready') await sweep(this.deps, worker, this.probes.foreignLabs(worker), pass);
     return seen;
   }
 
@@ -133,6 +135,7 @@ class WorkerPasses {
     this.probes.forget(worker.metadata.uid);
     this.pace.forget(worker.metadata.uid);
     deps.metrics.portsFree.remove({ worker: worker.metadata.name });
+    deps.metrics.orphanedLabs.remove({ worker: worker.metadata.name });
     return done();
   }
 }

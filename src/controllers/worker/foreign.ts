@@ -18,6 +18,12 @@ interface Seen {
   at: number;
 }
 
+/** A lab on a host that bears our mark and that no Lab object accounts for. */
+export interface OrphanLab {
+  id: string;
+  title: string;
+}
+
 export interface ForeignLabs {
   foreignPorts: number[];
   foreignLabs: number;
@@ -49,6 +55,13 @@ export class ForeignLabWatch {
       foreignPorts: foreignPorts(others, (lab) => lab.ownedByUs && titles.has(lab.title), world.range),
       foreignLabs: others.filter((lab) => !(lab.ownedByUs && isOurs(lab.title, world.clusterId))).length,
     };
+  }
+
+  /** Of the labs that were seen by the last look: those that we made and that no Lab object names, by id or by title. */
+  orphans(own: readonly Lab[], clusterId: string): OrphanLab[] {
+    const ids = new Set(own.flatMap((lab) => lab.status?.cmlLabId ?? []));
+    const titles = new Set(own.map((lab) => lab.spec.title));
+    return [...this.seen].flatMap(([id, { title, ownedByUs }]) => (ownedByUs && isOurs(title, clusterId) && !ids.has(id) && !titles.has(title) ? [{ id, title }] : []));
   }
 
   private async read(cml: CmlPort, id: string, call: CallOptions): Promise<Seen | undefined> {

@@ -36,3 +36,12 @@ export const deletionWaits = (worker: Worker, sessions: readonly string[]): Even
   regarding: worker, type: 'Warning', reason: 'DeletionWaits', action: 'Delete', key: 'sessions',
   note: `${sessions.length} session(s) are on it: ${sessions.toSorted().slice(0, NAMED).join(', ')}${sessions.length > NAMED ? ', …' : ''}. End them, or set the annotation lablet.dev/force-terminate.`,
 });
+
+/** The orphan sweep took a lab off the host. */
+export const swept = (worker: Worker, title: string): EventNote => ({
+  regarding: worker, type: 'Normal', reason: 'OrphanRemoved', action: 'Sweep', note: `Lab ${title} on its host bore our mark and no Lab object named it; it was stopped, wiped and deleted.`,
+});
+
+export const sweepDelayed = (worker: Worker, title: string, message: string): EventNote => ({
+  regarding: worker, type: 'Warning', reason: 'OrphanRemovalDelayed', action: 'Sweep', key: 'sweep', note: `Lab ${title}, which no Lab object names, is still on its host: ${message}`,
+});
