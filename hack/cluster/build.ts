@@ -2,7 +2,7 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { withLock } from './lock.ts';
@@ -20,8 +20,9 @@ export class BuildError extends Error {
 }
 
 /**
- * Builds `programs` (folders below cmd/ of the Go module `module`) and puts them into `directory` in one step: the
- * directory appears complete or not at all. One process builds at a time, the others wait and find it done.
+ * Builds `programs` (folders below cmd/ of the Go module `module`, or import paths of its tools) and puts them into
+ * `directory` in one step: the directory appears complete or not at all. One process builds at a time, the others wait
+ * and find it done.
  *
  * @param report gets a line when something starts or ends, and progress every 10 s
  * @throws BuildError
@@ -45,7 +46,7 @@ export async function buildInto(directory: string, module: string, programs: rea
 
 async function compile(output: string, module: string, programs: readonly string[], report: Report): Promise<void> {
   const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' };
-  const packages = programs.map((program) => `./cmd/${program}`);
+  const packages = programs.map((program) => (program.includes('/') ? program : `./cmd/${program}`));
   report(`building ${programs.join(', ')} from source, once per version`);
   const started = performance.now();
   const seconds = (): number => Math.round((performance.now() - started) / 1000);
@@ -93,10 +94,10 @@ async function goBuild(args: readonly string[], module: string, env: NodeJS.Proc
   if (code !== 0) throw new BuildError(`go build ended with exit code ${String(code)}:\n${tail.join('\n')}`);
 }
 
-/** No symbol tables (less than half the size), and the version that the API server reports, as in a release build. */
+/** No symbol tables (less than half the size), and, of Kubernetes, the version that the API server reports, as in a release build. */
 async function linkerFlags(module: string): Promise<string> {
   const version = /k8s\.io\/kubernetes v(\d+)\.(\d+)\.\d+/.exec(await readFile(join(module, 'go.mod'), 'utf8'));
-  if (version === null) throw new BuildError(`${basename(module)}/go.mod does not require k8s.io/kubernetes`);
+  if (version === null) return '-s -w';
   const values = { gitVersion: version[0].split(' ')[1], gitMajor: version[1], gitMinor: version[2] };
   return ['-s -w', ...Object.entries(values).map(([name, value]) => `-X k8s.io/component-base/version.${name}=${String(value)}`)].join(' ');
 }
