@@ -1,3 +1,5 @@
+import type { ExternalSystem } from './errors.ts';
+
 /** What every call to an outside system takes. */
 export interface CallOptions {
   /**
@@ -10,7 +12,7 @@ export interface CallOptions {
 
 /** One attempt of one call, for metrics. */
 export interface CallReport {
-  readonly system: 'cml' | 'lds' | 'grading';
+  readonly system: ExternalSystem;
   readonly host: string;
   /** Method and path template, without ids: bounded in number. */
   readonly call: string;

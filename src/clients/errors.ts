@@ -1,5 +1,5 @@
 /** The systems outside of the cluster that the controller speaks to over HTTP. */
-export type ExternalSystem = 'cml' | 'lds' | 'grading';
+export type ExternalSystem = 'cml' | 'lds' | 'grading' | 's3';
 
 /**
  * What went wrong, in the terms a controller decides by:
@@ -26,7 +26,7 @@ export type ExternalErrorKind =
 
 const RETRYABLE: ReadonlySet<ExternalErrorKind> = new Set(['conflict', 'unavailable', 'timeout', 'outcomeUnknown', 'circuitOpen']);
 
-const SYSTEM_NAMES: Readonly<Record<ExternalSystem, string>> = { cml: 'CML', lds: 'LDS', grading: 'GradingEngine' };
+const SYSTEM_NAMES: Readonly<Record<ExternalSystem, string>> = { cml: 'CML', lds: 'LDS', grading: 'GradingEngine', s3: 'S3' };
 
 export interface ExternalErrorDetails {
   readonly system: ExternalSystem;
@@ -45,7 +45,7 @@ export interface ExternalErrorDetails {
 }
 
 /**
- * A call to CML, LDS or the GradingEngine failed. The message is fit for a condition or a Kubernetes Event:
+ * A call to CML, LDS, the GradingEngine or S3 failed. The message is fit for a condition or a Kubernetes Event:
  * "CML cml-01.example.org: PUT /labs/{id}/start: 400 Licence node limit (20) reached".
  */
 export class ExternalError extends Error {

@@ -7,6 +7,7 @@ export interface Received {
   readonly url: string;
   readonly authorization: string | undefined;
   readonly contentType: string | undefined;
+  readonly ifNoneMatch: string | undefined;
   readonly body: string;
   /** Milliseconds on the monotonic clock. */
   readonly at: number;
@@ -44,6 +45,7 @@ export async function startScriptedServer(answers: readonly [Answer, ...Answer[]
           url: request.url ?? '',
           authorization: request.headers.authorization,
           contentType: request.headers['content-type'],
+          ifNoneMatch: request.headers['if-none-match'],
           body: Buffer.concat(chunks).toString('utf8'),
           at: performance.now(),
         };

@@ -1,0 +1,160 @@
+/**
+ * S3 and what speaks like it (`AWS_ENDPOINT_URL_S3`): objects read and written whole. Credentials come from where AWS's
+ * own tools take them: environment, shared files, web identity, container or instance.
+ */
+import { createHash } from 'node:crypto';
+import type { S3 as AwsS3, S3ClientConfig } from '@aws-sdk/client-s3';
+import { z } from 'zod';
+import { orAbort, reasonOf } from './abort.ts';
+import { TooLargeError, readBounded } from './bounded.ts';
+import type { CallOptions, OnCall } from './call.ts';
+import { ExternalError } from './errors.ts';
+import type { ExternalErrorDetails } from './errors.ts';
+import { kindOfStatus, readTransportError } from './failures.ts';
+
+export interface S3Options {
+  /** Another server than AWS: "http://minio.example.org:9000"; buckets are then addressed in the path. */
+  readonly endpoint?: string | undefined;
+  /** @default AWS_REGION or the shared AWS configuration; with an `endpoint` that has neither, us-east-1 */
+  readonly region?: string | undefined;
+  readonly onCall?: OnCall | undefined;
+  /** For one call with its retries, in milliseconds. @default 30000 */
+  readonly timeoutMs?: number | undefined;
+  /** Tries of one call, with AWS's own backoff between them. @default 3 */
+  readonly attempts?: number | undefined;
+}
+
+/** A place in S3; a key is taken literally, nothing in it is percent-encoded. */
+export interface S3Location {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+export interface S3GetOptions extends CallOptions {
+  readonly maxBytes: number;
+  /** Of an earlier read; an unchanged object is not sent again. */
+  readonly etag?: string | undefined;
+}
+
+const S3_URI = /^s3:\/\/(?<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(?<key>.*))?$/s;
+
+/** The parts of `s3://BUCKET/KEY`; the key may be ''. Undefined if it is no such URI. */
+export function parseS3Uri(uri: string): S3Location | undefined {
+  const { bucket, key = '' } = S3_URI.exec(uri)?.groups ?? {};
+  return bucket === undefined ? undefined : { bucket, key };
+}
+
+/** One client for all buckets. Every failure is an ExternalError, except an abort, which throws the signal's reason. */
+export class S3 {
+  /** Who is spoken to, in messages: the host of the endpoint, or "AWS". */
+  readonly host: string;
+  readonly #options: S3Options;
+  #client: Promise<AwsS3> | undefined;
+
+  constructor(options: S3Options = {}) {
+    this.#options = options;
+    this.host = options.endpoint === undefined ? 'AWS' : new URL(options.endpoint).host;
+  }
+
+  /**
+   * Reads an object.
+   * @throws TooLargeError if it has more than `maxBytes`
+   */
+  async get(at: S3Location, { signal, maxBytes, etag }: S3GetOptions): Promise<{ bytes: Uint8Array; etag?: string } | { notModified: true }> {
+    const input = { Bucket: at.bucket, Key: at.key, ...(etag === undefined ? {} : { IfNoneMatch: etag }) };
+    try {
+      return await this.#call('GetObject', at, signal, async (client, abortSignal) => {
+        const answer = await client.getObject(input, { abortSignal });
+        const bytes = await readBounded(byteStream.parse(answer.Body), maxBytes, answer.ContentLength);
+        return { bytes, ...(answer.ETag === undefined ? {} : { etag: answer.ETag }) };
+      });
+    } catch (error) {
+      if (error instanceof ExternalError && error.status === 304) return { notModified: true };
+      throw error;
+    }
+  }
+
+  /** Writes an object, or replaces it. The server checks the SHA-256 before it keeps anything. */
+  async put(at: S3Location, content: Uint8Array, { signal }: CallOptions): Promise<void> {
+    const ChecksumSHA256 = createHash('sha256').update(content).digest('base64');
+    await this.#call('PutObject', at, signal, (client, abortSignal) =>
+      client.putObject({ Bucket: at.bucket, Key: at.key, Body: content, ContentLength: content.byteLength, ChecksumSHA256 }, { abortSignal }),
+    );
+  }
+
+  async close(): Promise<void> {
+    (await this.#client?.catch(() => undefined))?.destroy();
+  }
+
+  async #call<T>(call: string, { bucket, key }: S3Location, signal: AbortSignal, work: (client: AwsS3, signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { timeoutMs = 30_000, onCall } = this.#options;
+    const within = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    const uri = `s3://${bucket}/${key}`;
+    const started = performance.now();
+    let status: number | string = 'aborted';
+    try {
+      // The chain of credentials takes no signal.
+      const answer = await orAbort(this.#open().then((client) => work(client, within)), within);
+      status = 200;
+      return answer;
+    } catch (error) {
+      if (signal.aborted) throw reasonOf(signal);
+      status = 'badResponse';
+      if (error instanceof TooLargeError) throw error;
+      const failure = new ExternalError({
+        system: 's3', host: this.host, call, cause: error,
+        ...(within.aborted ? { kind: 'timeout' as const, description: `no answer within ${timeoutMs / 1000} s (${short(uri)})` } : explain(error, short(uri))),
+      });
+      status = failure.status ?? failure.kind;
+      throw failure;
+    } finally {
+      onCall?.({ system: 's3', host: this.host, call, status, seconds: (performance.now() - started) / 1000 });
+    }
+  }
+
+  #open(): Promise<AwsS3> {
+    this.#client ??= open(this.#options);
+    return this.#client;
+  }
+}
+
+/** The SDK is large; a controller that reads and keeps nothing in S3 never loads it. */
+async function open({ endpoint, region, attempts = 3 }: S3Options): Promise<AwsS3> {
+  const { S3: Client } = await import('@aws-sdk/client-s3');
+  const chosen = region ?? (endpoint === undefined ? undefined : (process.env['AWS_REGION'] ?? 'us-east-1'));
+  const config: S3ClientConfig = {
+    maxAttempts: attempts,
+    // A bucket may be in another region than the controller.
+    followRegionRedirects: true,
+    requestHandler: { connectionTimeout: 5_000 },
+    ...(chosen === undefined ? {} : { region: chosen }),
+    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
+  };
+  return new Client(config);
+}
+
+const byteStream = z.custom<AsyncIterable<unknown>>((body) => typeof body === 'object' && body !== null && Symbol.asyncIterator in body, 'S3 gave no stream of bytes');
+
+/** What errors of the SDK have in common. */
+const sdkError = z.object({
+  name: z.string(),
+  message: z.string().catch(''),
+  $metadata: z.object({ httpStatusCode: z.number().optional() }).optional(),
+});
+
+const MAX_SHOWN = 200;
+
+const short = (text: string): string => (text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text);
+
+function explain(error: unknown, uri: string): Pick<ExternalErrorDetails, 'kind' | 'status' | 'description'> {
+  const { name, message, $metadata } = sdkError.safeParse(error).data ?? { name: 'Error', message: '' };
+  const status = $metadata?.httpStatusCode;
+  if (status !== undefined && status >= 300) {
+    return { kind: kindOfStatus(status), status, description: `${name} (${uri})${message === '' || message === name ? '' : ` ${short(message)}`}` };
+  }
+  if (name === 'CredentialsProviderError' || name === 'TokenProviderError') {
+    return { kind: 'unauthorized', description: 'no AWS credentials were found: give the controller an IAM role, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY' };
+  }
+  if (message === 'Region is missing') return { kind: 'badRequest', description: 'no AWS region is known: set AWS_REGION' };
+  return { kind: 'unavailable', description: `${readTransportError(error).description} (${uri})` };
+}
