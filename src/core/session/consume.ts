@@ -1,6 +1,7 @@
 /** What a consumed event does to a session. Pure; ingest writes what it returns. The matrix itself is in `matrix.ts`. */
 import { INBOX_MAX, INBOX_MAX_DEFERRED_BYTES } from '../../api/labletsession.ts';
 import { toTime } from '../time.ts';
+import { without } from '../without.ts';
 import { applyRows, conclude } from './judge.ts';
 import { cellFor, settleOne, warn } from './matrix.ts';
 import { heldBack, settle, situation } from './situation.ts';
@@ -40,8 +41,7 @@ function store(s: Situation, event: ConsumedEvent, now: Date): InboxEntry {
   const waiting = s.draft.inbox?.find((candidate) => candidate.type === event.type && candidate.result === 'Deferred');
   const keepsFirst = event.type.startsWith('lds.');
   if (waiting && !keepsFirst) settle(s, waiting, 'Ignored');
-  const { data: _, ...ignored } = entry;
-  const kept: InboxEntry = waiting && keepsFirst ? { ...ignored, result: 'Ignored' } : entry;
+  const kept: InboxEntry = waiting && keepsFirst ? { ...without(entry, 'data'), result: 'Ignored' } : entry;
   s.draft.inbox = trimmed([...(s.draft.inbox ?? []), kept]);
   return kept;
 }

@@ -85,15 +85,15 @@ function late(s: Situation, { event, entry }: Seen<ConsumedType>): void {
   const done = (applied: boolean): void => settle(s, entry, applied ? 'Applied' : 'Ignored');
   switch (event.type) {
     case 'lds.session.started':
-      return done(false);
+      { done(false); return; }
     case 'lds.session.ended':
-      return done(endUserSession(s, 'Ended'));
+      { done(endUserSession(s, 'Ended')); return; }
     case 'grading.session.failed':
-      if (s.draft.scoreReport || !s.draft.gradingSession || s.draft.gradingSession.state === 'Faulted') return done(false);
+      if (s.draft.scoreReport || !s.draft.gradingSession || s.draft.gradingSession.state === 'Faulted') { done(false); return; }
       faultGrading(s, { reason: 'GradingFailed', message: event.data.error });
-      return done(true);
+      { done(true); return; }
     case 'grading.session.completed':
-      return lateResult(s, event, done);
+      { lateResult(s, event, done); return; }
   }
 }
 
@@ -106,13 +106,13 @@ function lateResult(s: Situation, event: ConsumedEvent<'grading.session.complete
     const attempt = (s.draft.gradingSession?.attempt ?? 1) + 1;
     const { gradingSessionId } = event.data;
     s.draft.gradingSession = { id: derivedId(sessionId(s), 'GradingSession', attempt), ...(gradingSessionId ? { gradingSessionId } : {}), attempt, state: 'Grading' };
-    return done(recordScore(s, { ...because, reason: 'Regraded', message: `Graded again: ${event.data.score}.` }));
+    done(recordScore(s, { ...because, reason: 'Regraded', message: `Graded again: ${event.data.score}.` })); return;
   }
-  if (!report) return done(recordScore(s, because));
+  if (!report) { done(recordScore(s, because)); return; }
   if (report.score !== event.data.score) {
     s.notices.push({ type: 'Warning', reason: 'ScoreIsFinal', message: `A further result (${event.data.score}) came; ScoreReport ${report.name} (${report.score}) stays.` });
   }
-  return done(false);
+  done(false);
 }
 
 /** A further report is made only for a grading session that we do not know, and that says what it is. */

@@ -1,6 +1,7 @@
 /** From a grading result to the ScoreReport that will never change (domain §1.5, §10.2). */
 import { derivedId } from '../outbox.ts';
 import { toTime } from '../time.ts';
+import { without } from '../without.ts';
 import { condition, emit, nowText, sessionId } from './draft.ts';
 import { candidateId } from './world.ts';
 import { definitionOf, result } from './situation.ts';
@@ -62,8 +63,7 @@ export function recordScore(s: Situation, because: Because): boolean {
   s.reports.push(report);
   s.draft.scoreReport = { name: report.name, id, score, passed, submittedAt, ...highest, ...(cutScore === undefined ? {} : { cutScore }) };
   if (s.draft.gradingSession) {
-    const { error: _, ...grading } = s.draft.gradingSession;
-    s.draft.gradingSession = { ...grading, state: 'Submitted', completedAt: nowText(s) };
+    s.draft.gradingSession = { ...without(s.draft.gradingSession, 'error'), state: 'Submitted', completedAt: nowText(s) };
   }
   condition(s, 'Graded', 'True', { reason: passed ? 'Passed' : 'NotPassed', message: because.message });
   emit(s, because, 'ccm.lablet.score_report.created', { score_report_id: id, lablet_session_id: sessionId(s), score, passed });

@@ -7,6 +7,7 @@ import { isDeleting } from '../../api/meta.ts';
 import { readStoredData } from '../../api/events.ts';
 import { pipelineSteps, runState } from '../pipelines.ts';
 import { earliest, fromTime, latest, plus, toTime } from '../time.ts';
+import { without } from '../without.ts';
 import type { ConsumedEvent, ConsumedType } from '../../api/events.ts';
 import type { InboxEntry, LabletSession, PipelineName } from '../../api/labletsession.ts';
 import type { ScoreReportSpec } from '../../api/scorereport.ts';
@@ -146,8 +147,7 @@ export function settle(s: Situation, entry: InboxEntry | undefined, result: 'App
   if (!entry) return;
   s.draft.inbox = s.draft.inbox?.map((candidate) => {
     if (candidate.id !== entry.id || candidate.source !== entry.source) return candidate;
-    const { data: _, ...rest } = candidate;
-    return { ...rest, result };
+    return { ...without(candidate, 'data'), result };
   });
 }
 

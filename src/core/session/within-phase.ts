@@ -3,6 +3,7 @@ import { ANNOTATIONS } from '../../api/group.ts';
 import { setCondition } from '../conditions.ts';
 import { formatDuration } from '../duration.ts';
 import { fromTime, plus, toTime } from '../time.ts';
+import { without } from '../without.ts';
 import { begin, condition, nowText, restart } from './draft.ts';
 import { failGrading, settleDeferred } from './matrix.ts';
 import { definitionOf, due, failurePolicy, pipelineState, result, since } from './situation.ts';
@@ -16,15 +17,11 @@ export function withinPhase(s: Situation): void {
   extend(s);
   settleDeferred(s);
   regrade(s);
-  switch (s.draft.phase) {
-    case 'Instantiating':
-      return instantiateAgain(s);
-    case 'Collecting':
-      return collectAgain(s);
-    case 'Grading':
-      failWithoutEvent(s);
-      return gradeAgain(s);
-    default:
+  if (s.draft.phase === 'Instantiating') instantiateAgain(s);
+  if (s.draft.phase === 'Collecting') collectAgain(s);
+  if (s.draft.phase === 'Grading') {
+    failWithoutEvent(s);
+    gradeAgain(s);
   }
 }
 
@@ -108,8 +105,7 @@ function gradeAgain(s: Situation): void {
 /** The limit of the grading runs from the next call. */
 function askAgain(s: Situation, at: Date): void {
   if (!s.draft.gradingSession) return;
-  const { completedAt: _, error: __, ...grading } = s.draft.gradingSession;
-  s.draft.gradingSession = { ...grading, state: 'Collecting', requestedAt: toTime(at) };
+  s.draft.gradingSession = { ...without(s.draft.gradingSession, 'completedAt', 'error'), state: 'Collecting', requestedAt: toTime(at) };
 }
 
 /** Annotation lablet.dev/regrade: each new value asks for one more grade of the live lab, or is refused once. */
