@@ -13,7 +13,7 @@ import { startTestStack, type TestStack } from '../support/stack.ts';
 const KILLS = 10;
 /** Of a passed, a failed and a missed session: ten phases, ten phases and seven. */
 const TRANSITIONS = 27;
-/** Longest pause between the transition that a kill waits for and the kill. */
+/** Longest pause between the transition that a kill waits for and the kill; mostly it is a short one, so that quick phases are met too. */
 const PAUSE_MS = 1_500;
 const LIMIT_MS = 400_000;
 
