@@ -74,6 +74,8 @@ export interface SimulatedWorld {
   eventsSent(): Promise<z.infer<typeof sentEvent>[]>;
   /** Switches a fault of one site. */
   setFault(site: Site, fault: FaultSwitch): Promise<void>;
+  /** The lab vanishes from its CML host, as after a crash of the host. */
+  loseLab(host: Site, labId: string): Promise<void>;
   /** From now on LDS and GradingEngine post their events there. */
   sendEventsTo(url: string): Promise<void>;
   close(): Promise<void>;
@@ -157,6 +159,7 @@ function viewOf({ lds, grading, cml }: { lds: Site | undefined; grading: Site | 
       ),
     eventsSent: async () => (await Promise.all(sources.map((site) => ask(site, '/sim/events', z.array(sentEvent))))).flat(),
     setFault: (site, fault) => tell(site, 'POST', '/sim/fault', fault),
+    loseLab: (host, labId) => tell(host, 'DELETE', `/sim/labs/${labId}`),
     sendEventsTo: async (url) => {
       await Promise.all(sources.map((site) => tell(site, 'PUT', '/sim/events-to', { url })));
     },
@@ -168,7 +171,7 @@ async function ask<T>(site: Site, path: string, schema: z.ZodType<T>): Promise<T
   return schema.parse(await response.json());
 }
 
-async function tell(site: Site, method: string, path: string, body: unknown): Promise<void> {
-  const response = await fetch(`${site.url}${path}`, { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+async function tell(site: Site, method: string, path: string, body?: unknown): Promise<void> {
+  const response = await fetch(`${site.url}${path}`, { method, headers: { 'content-type': 'application/json' }, body: body === undefined ? null : JSON.stringify(body) });
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
 }
