@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { parseS3Uri } from '../clients/s3.ts';
+import { AddressGuard } from '../clients/topology/guard.ts';
 import { LOG_LEVELS } from '../telemetry/log.ts';
 
 /** The configuration cannot be used. The message names each variable and says what it should be. */
@@ -17,6 +19,13 @@ const list = z.string().transform((text) => text.split(',').map((item) => item.t
 const httpUrl = z.string().regex(/^https?:\/\/[^\s]+$/, 'must be an http or https URL');
 const secretName = z.string().regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, "must be the name of a Secret in the controller's namespace");
 const path = z.string().min(1);
+const hosts = list.superRefine((entries, context) => {
+  try {
+    new AddressGuard(entries);
+  } catch (error) {
+    context.addIssue(error instanceof Error ? error.message : String(error));
+  }
+});
 
 /** Variables by name; the same names serve as keys of the YAML file. An empty value counts as unset. */
 const schema = z.object({
@@ -36,7 +45,9 @@ const schema = z.object({
   GRADING_ENGINE_URL: httpUrl.optional(),
   GRADING_TOKEN_URL: httpUrl.optional(),
   GRADING_CREDENTIALS_SECRET: secretName.optional(),
-  EVIDENCE_URL: z.string().regex(/^file:\/\//, 'must be a file: URL').optional(),
+  EVIDENCE_URL: z.string().refine((url) => url.startsWith('file://') || parseS3Uri(url) !== undefined, 'must be a file: URL or s3://BUCKET/PREFIX').optional(),
+  AWS_ENDPOINT_URL_S3: httpUrl.optional(),
+  TOPOLOGY_ALLOW_HOSTS: hosts,
   WATCH_NAMESPACES: list,
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   CLUSTER_ID: z.string().regex(/^[0-9a-f]{4}$/, 'must be 4 hexadecimal digits in lower case').optional(),

@@ -4,6 +4,9 @@ import { LABLET_DEFINITIONS, LABLET_SESSIONS, NAMESPACES } from '../api/kinds.ts
 import { GROUP, MANAGER } from '../api/group.ts';
 import { createClientFactory } from '../clients/factory.ts';
 import { fileEvidence } from '../clients/evidence/file.ts';
+import { s3Evidence } from '../clients/evidence/s3.ts';
+import { S3 } from '../clients/s3.ts';
+import { createTopologySources } from '../clients/topology/sources.ts';
 import { definitionController } from '../controllers/definition/controller.ts';
 import { labController } from '../controllers/lab/controller.ts';
 import { RevisionStore } from '../controllers/revisions.ts';
@@ -14,6 +17,7 @@ import { gather } from '../controllers/session/gather.ts';
 import { tellTransitions } from '../controllers/session/tell.ts';
 import { workerController } from '../controllers/worker/controller.ts';
 import { scaleTimeouts } from '../core/timeouts.ts';
+import { MAX_TOPOLOGY_BYTES } from '../core/topology/parse.ts';
 import { Emitter } from '../events/emitter.ts';
 import { Ingest } from '../events/ingest.ts';
 import { createSinks } from '../events/sinks.ts';
@@ -30,6 +34,8 @@ import { createCaches } from './caches.ts';
 import { ingestRunnable } from './ingest.ts';
 import { opsServer } from './ops-server.ts';
 import { processIdentity } from './identity.ts';
+import type { OnCall } from '../clients/call.ts';
+import type { EvidenceStore } from '../clients/evidence/port.ts';
 import type { Deps, Settings } from '../controllers/deps.ts';
 import type { Config } from './config.ts';
 
@@ -45,13 +51,13 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
   const caches = createCaches(client, config.WATCH_NAMESPACES, { logger: log, metrics: kubeMetrics(metrics) });
 
   const secrets = new SecretReader(client, clock);
-  const clients = createClientFactory({
-    credentials: (key, options) => secrets.credentials(key, options),
-    onCall: ({ system, call, status, seconds }) => {
-      metrics.externalCalls.inc({ system, call, status: String(status) });
-      metrics.externalCallDuration.observe({ system }, seconds);
-    },
-  });
+  const onCall: OnCall = ({ system, call, status, seconds }) => {
+    metrics.externalCalls.inc({ system, call, status: String(status) });
+    metrics.externalCallDuration.observe({ system }, seconds);
+  };
+  const clients = createClientFactory({ credentials: (key, options) => secrets.credentials(key, options), onCall });
+  const s3 = new S3({ endpoint: config.AWS_ENDPOINT_URL_S3, onCall });
+  const topologies = createTopologySources({ s3, allowHosts: config.TOPOLOGY_ALLOW_HOSTS, maxBytes: MAX_TOPOLOGY_BYTES });
   const sinks = createSinks({ urls: config.CLOUDEVENTS_SINK_URL, mode: config.CLOUDEVENTS_MODE, kSink: config.K_SINK, kCeOverrides: config.K_CE_OVERRIDES, kCaCerts: config.K_CA_CERTS });
   const [deadLetter] = createSinks({ urls: config.CLOUDEVENTS_DEAD_LETTER_URL, mode: config.CLOUDEVENTS_MODE });
 
@@ -69,7 +75,8 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     client, caches, clock, log, metrics, clients, secrets, leadership: elector.leadership, events: recorder,
     outbox: { amend: emitter.amend, isDrained: (object) => emitter.isDrained(object), abandon: (object, signal) => emitter.abandon(object, signal) },
     revisions: new RevisionStore(client),
-    evidence: config.EVIDENCE_URL === undefined ? undefined : fileEvidence(config.EVIDENCE_URL),
+    evidence: evidenceStore(config.EVIDENCE_URL, s3),
+    topologies,
     settings: await settings(config, client, sinks.length > 0),
   };
   const ingest = new Ingest({
@@ -101,7 +108,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
   return {
     manager, log,
     close: async () => {
-      await Promise.all([clients.close(), ...sinks.map((sink) => sink.close()), deadLetter?.close()]);
+      await Promise.all([clients.close(), topologies.close(), s3.close(), ...sinks.map((sink) => sink.close()), deadLetter?.close()]);
       await client.close();
     },
   };
@@ -118,6 +125,11 @@ async function settings(config: Config, client: KubeClient, emit: boolean): Prom
     lds: config.LDS_URL === undefined ? undefined : { endpoint: config.LDS_URL, credentialsKey: secret(config.LDS_CREDENTIALS_SECRET) },
     grading: config.GRADING_ENGINE_URL === undefined ? undefined : { endpoint: config.GRADING_ENGINE_URL, tokenUrl: config.GRADING_TOKEN_URL ?? '', credentialsKey: secret(config.GRADING_CREDENTIALS_SECRET) },
   };
+}
+
+function evidenceStore(url: string | undefined, s3: S3): EvidenceStore | undefined {
+  if (url === undefined) return undefined;
+  return url.startsWith('s3:') ? s3Evidence(s3, url) : fileEvidence(url);
 }
 
 /** Tells our labs from those of another cluster on a shared host: first 4 hex digits of the SHA-256 of the uid of kube-system. */

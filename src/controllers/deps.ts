@@ -7,6 +7,7 @@ import type { Namespace } from '../api/resource.ts';
 import type { Worker, WorkerTemplate } from '../api/worker.ts';
 import type { ClientFactory, GradingTarget, LdsTarget } from '../clients/factory-port.ts';
 import type { EvidenceStore } from '../clients/evidence/port.ts';
+import type { TopologySource } from '../clients/topology/port.ts';
 import type { Timeouts } from '../core/timeouts.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Informer } from '../kube/informer.ts';
@@ -75,6 +76,8 @@ export interface Deps {
   secrets: SecretReader;
   /** Undefined: EVIDENCE_URL is not set, evidence is not kept. */
   evidence: EvidenceStore | undefined;
+  /** What definitions name by URI. */
+  topologies: TopologySource;
   settings: Settings;
   outbox: Outbox;
 }

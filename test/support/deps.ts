@@ -6,9 +6,12 @@ import { createCaches } from '../../src/app/caches.ts';
 import { LABLET_DEFINITIONS, LABLET_SESSIONS, LABS, WORKERS, WORKER_TEMPLATES } from '../../src/api/kinds.ts';
 import { EVENTS, SECRETS } from '../../src/api/resource.ts';
 import { createClientFactory } from '../../src/clients/factory.ts';
+import { S3 } from '../../src/clients/s3.ts';
+import { createTopologySources } from '../../src/clients/topology/sources.ts';
 import { RevisionStore } from '../../src/controllers/revisions.ts';
 import { SecretReader } from '../../src/controllers/secrets.ts';
 import { TIMEOUTS } from '../../src/core/timeouts.ts';
+import { MAX_TOPOLOGY_BYTES } from '../../src/core/topology/parse.ts';
 import { NotFoundError } from '../../src/kube/errors.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { LeaseValidity } from '../../src/runtime/leadership.ts';
@@ -58,12 +61,15 @@ export async function startDeps(world: Pick<SimulatedWorld, 'credentials'>, sett
   const leadership = new LeaseValidity(clock);
   leadership.extend(clock.monotonic() + 3_600_000);
   const clients = createClientFactory({ credentials: (key, options) => secrets.credentials(key, options) });
+  const s3 = new S3({ endpoint: process.env['AWS_ENDPOINT_URL_S3'] });
+  const topologies = createTopologySources({ s3, allowHosts: ['127.0.0.1'], maxBytes: MAX_TOPOLOGY_BYTES });
   const recorder = new EventRecorder({ client, clock, log, metrics, controller: 'lablet.dev/controller', instance: 'test' });
   const caches = createCaches(client, [namespace], {});
   const deps: Deps = {
     client, caches, clock, log, metrics, leadership, events: recorder, clients, secrets,
     revisions: new RevisionStore(client),
     evidence: undefined,
+    topologies,
     outbox: { amend: (next) => next, isDrained: ({ status }) => !status?.outbox?.length, abandon: async () => undefined },
     settings: { timeouts: TIMEOUTS, scale: 1, clusterId: 'abcd', namespace: system, emit: true, lds: undefined, grading: undefined, ...settings },
   };
@@ -103,7 +109,7 @@ export async function startDeps(world: Pick<SimulatedWorld, 'credentials'>, sett
       await sweep(client, namespace);
       watching.abort();
       await Promise.all(watches);
-      await clients.close();
+      await Promise.all([clients.close(), topologies.close(), s3.close()]);
       await client.close();
     },
   };

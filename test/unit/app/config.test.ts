@@ -25,6 +25,10 @@ describe('the configuration', () => {
     expect(readConfig({})).toMatchObject({ INGEST_PORT: 8080, OPS_PORT: 8081, CLOUDEVENTS_MODE: 'binary', CLOUDEVENTS_SOURCE: '/ccm/lablet-controller', WATCH_NAMESPACES: [], TIME_SCALE: 1, POD_NAMESPACE: 'lablet-system' });
   });
 
+  test.each(['file:///var/lib/evidence', 's3://exam-evidence', 's3://exam-evidence/lablet/prod'])('takes %s as a place for evidence', (EVIDENCE_URL) => {
+    expect(readConfig({ EVIDENCE_URL })).toMatchObject({ EVIDENCE_URL });
+  });
+
   test('cannot be changed once it is read', () => {
     expect(Object.isFrozen(readConfig({}))).toBe(true);
   });
@@ -48,6 +52,9 @@ describe('the configuration', () => {
     ['LDS without credentials', { LDS_URL: 'https://lds.example.org' }, /LDS_URL needs LDS_CREDENTIALS_SECRET/],
     ['a GradingEngine without a token endpoint', { GRADING_ENGINE_URL: 'https://grading.example.org', GRADING_CREDENTIALS_SECRET: 'grading' }, /GRADING_ENGINE_URL needs GRADING_TOKEN_URL/],
     ['a cluster id that would widen the orphan sweep', { CLUSTER_ID: 'a' }, /CLUSTER_ID: must be 4 hexadecimal digits/],
+    ['evidence at an address that nothing can be put to', { EVIDENCE_URL: 'https://evidence.example.org/lablet' }, /EVIDENCE_URL: must be a file: URL or s3:\/\/BUCKET\/PREFIX/],
+    ['evidence in a bucket without a name', { EVIDENCE_URL: 's3:///lablet' }, /EVIDENCE_URL: must be a file: URL or s3:\/\/BUCKET\/PREFIX/],
+    ['a URL among the hosts that topologies may come from', { TOPOLOGY_ALLOW_HOSTS: '10.0.0.0/8, https://git.example.org' }, /TOPOLOGY_ALLOW_HOSTS: "https:\/\/git\.example\.org" is no host; write names, addresses or networks/],
     ['a compressed clock in production', { TIME_SCALE: '60' }, /TIME_SCALE is for tests and demos: it needs LABLET_DEV=1/],
   ])('refuses %s and says what to do', (_, env, message) => {
     expect(messageOf(env)).toMatch(message);
