@@ -52,3 +52,6 @@ export const awaitResult: Step = async (context) => {
   });
   return stepWait(pollGrading, 'the result was found by asking');
 };
+
+/** Row T15 records the score in the write that takes the result, whoever brings it: nothing is left for the step. */
+export const recordScore: Step = async () => stepDone();

@@ -1,6 +1,6 @@
-/** Which handler runs which step. */
+/** Which handler runs which step. Their names are those of the standard steps (src/core/pipeline-steps.ts). */
 import { captureConfigs, captureScreenshots, exportPcaps, geSessionPod, packageEvidence } from './collect.ts';
-import { awaitResult, loadRubric, requestGrade } from './grade.ts';
+import { awaitResult, loadRubric, recordScore, requestGrade } from './grade.ts';
 import { contentSync, labBinding, labImportOrTags, labResolve, labStart, markReady, portsVerify } from './instantiate.ts';
 import { deregisterLds, ldsProvision } from './lds.ts';
 import { archive, stopLab, wipeOrDeleteLab } from './teardown.ts';
@@ -23,6 +23,7 @@ export const STEPS: Readonly<Record<string, Step>> = {
   load_rubric: loadRubric,
   request_grade: requestGrade,
   await_result: awaitResult,
+  record_score: recordScore,
   stop_lab: stopLab,
   deregister_lds: deregisterLds,
   wipe_or_delete_lab: wipeOrDeleteLab,

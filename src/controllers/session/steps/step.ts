@@ -27,6 +27,14 @@ export class PermanentStepError extends Error {
   }
 }
 
+/** An attempt of a step took longer than its limit: its calls are broken off, and what it does from then on has no effect. */
+export class StepTimeoutError extends Error {
+  constructor(limitMs: number) {
+    super(`not done within ${limitMs / 1000} s`);
+    this.name = 'StepTimeoutError';
+  }
+}
+
 export interface StepContext {
   deps: Deps;
   session: LabletSession;
@@ -48,7 +56,7 @@ export interface StepContext {
   setLab: (lab: Lab) => void;
   /** The worker's CML. @throws RetryableError while it is not configured */
   cml: () => CmlPort;
-  /** For a call to the outside: ends with the pass and with the right to act. @throws NotLeaderError */
+  /** For a call to the outside: ends with the attempt, the pass and the right to act. @throws NotLeaderError, StepTimeoutError */
   call: () => CallOptions;
   /** Tells the decision what was seen by asking. */
   see: (signal: Signal) => void;
