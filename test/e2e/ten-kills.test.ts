@@ -15,6 +15,8 @@ const KILLS = 10;
 const TRANSITIONS = 27;
 /** Longest pause between the transition that a kill waits for and the kill; mostly it is a short one, so that quick phases are met too. */
 const PAUSE_MS = 1_500;
+/** Writes of sessions between a restart and the next kill. */
+const WRITES_BETWEEN = 3;
 const LIMIT_MS = 400_000;
 
 /** As in the demo, but the three do not go through the same phases at the same time: so each kill meets them in different ones. */
@@ -37,15 +39,22 @@ function moments(): { after: number; pauseMs: number }[] {
   return Array.from({ length: KILLS }, (_, index) => ({ after: Math.floor(stratum * (index + random())), pauseMs: Math.floor(random() ** 2 * PAUSE_MS) }));
 }
 
-/** Resolves the moment that the sessions have made so many transitions together. */
-async function transitionsMade(sessions: Stack['sessions'], wanted: number): Promise<void> {
-  const made = (): number => sessions.list().reduce((sum, { status }) => sum + (status?.history ?? []).length, 0);
+/**
+ * Resolves the moment that the sessions have made so many transitions together, but not before something was written since
+ * the last kill: else a quick succession of transitions would draw several kills into the same step.
+ */
+async function progressMade(sessions: Stack['sessions'], wanted: number): Promise<void> {
+  const transitions = (): number => sessions.list().reduce((sum, { status }) => sum + (status?.history ?? []).length, 0);
+  // A handler is told first of what is there already: that is no write.
+  let writes = -sessions.list().length;
   await new Promise<void>((resolve) => {
     const look = (): void => {
-      if (made() >= wanted) resolve();
+      if (transitions() >= wanted && (writes >= WRITES_BETWEEN || sessions.list().every(isSettled))) resolve();
     };
-    sessions.onChange(look);
-    look();
+    sessions.onChange(() => {
+      writes += 1;
+      look();
+    });
   });
 }
 
@@ -71,7 +80,7 @@ describe(`the controller is killed ten times (LABLET_SEED=${seed})`, () => {
     const { stack } = world;
     await stack.applySamples();
     for (const [index, { after, pauseMs }] of moments().entries()) {
-      await transitionsMade(stack.sessions, after);
+      await progressMade(stack.sessions, after);
       await sleep(pauseMs);
       killedIn.push(stack.sessions.list().map(whereabouts).sort());
       await stack.crash(leaseAt(index));
