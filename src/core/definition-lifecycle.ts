@@ -5,6 +5,7 @@
 import { inc } from 'semver';
 import { setCondition } from './conditions.ts';
 import { recordEvent } from './outbox.ts';
+import { pipelineProblem } from './pipeline-validation.ts';
 import { toTime } from './time.ts';
 import { InvalidTopologyError } from './topology/error.ts';
 import { sha256, summarizeTopology } from './topology/summary.ts';
@@ -13,7 +14,7 @@ import type { OutboxEntry } from '../api/outbox.ts';
 import type { TopologySummary } from './topology/summary.ts';
 
 /** Why the topology cannot be used: reasons of the condition Synced. */
-export type SyncProblem = 'SourceNotFound' | 'SourceUnsupported' | 'InvalidTopology' | 'TopologyTooLarge' | 'HashMismatch' | 'ArtifactDrift';
+export type SyncProblem = 'SourceNotFound' | 'SourceUnsupported' | 'InvalidPipeline' | 'InvalidTopology' | 'TopologyTooLarge' | 'HashMismatch' | 'ArtifactDrift' | 'RevisionTaken';
 
 /** What the source of a topology gave, looked at once. `from` names the source for people. */
 export type Content =
@@ -103,6 +104,8 @@ export function countSessions(draft: LabletDefinitionStatus, live: ReadonlyMap<s
 }
 
 function problemOf(definition: LabletDefinition, content: Content): { reason: SyncProblem; message: string } | undefined {
+  const pipeline = pipelineProblem(definition.spec);
+  if (pipeline !== undefined) return { reason: 'InvalidPipeline', message: `${pipeline}.` };
   if (content.state === 'missing') return { reason: content.reason, message: content.message };
   const wanted = definition.spec.topology.sha256;
   if (wanted !== undefined && wanted !== content.sha256) {

@@ -12,14 +12,14 @@ import { informerSource } from '../../runtime/source.ts';
 import { decideAndWrite, writeStatus } from '../../runtime/status-writer.ts';
 import { CounterPace } from '../pace.ts';
 import { revisionName } from '../revisions.ts';
-import { forget, freeze } from './freeze.ts';
+import { RevisionTakenError, forget, freeze } from './freeze.ts';
 import { pinnedSessions, readContent, sessionsByVersion } from './gather.ts';
 import { deletionWaits, syncFailed, versionActive } from './notices.ts';
 import { ReadingSchedule } from './schedule.ts';
 import { lastEvents } from '../last-events.ts';
 import type { LabletDefinition } from '../../api/labletdefinition.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
-import type { Content, DefinitionJudgement, DefinitionWorld } from '../../core/definition-lifecycle.ts';
+import type { Content, DefinitionJudgement, DefinitionWorld, FrozenVersion } from '../../core/definition-lifecycle.ts';
 import type { PassContext } from '../../runtime/pass.ts';
 import type { Outcome } from '../../runtime/result.ts';
 import type { Source } from '../../runtime/source.ts';
@@ -113,7 +113,13 @@ class DefinitionPasses {
   private async store(definition: LabletDefinition, judgement: DefinitionJudgement, pass: PassContext): Promise<DefinitionJudgement> {
     const { deps } = this;
     if (!judgement.freeze) return judgement;
-    const stored = await freeze(deps.client, definition, judgement.freeze, pass.signal);
+    let stored: FrozenVersion;
+    try {
+      stored = await freeze(deps.client, definition, judgement.freeze, pass.signal);
+    } catch (error) {
+      if (!(error instanceof RevisionTakenError)) throw error;
+      return judgeDefinition(definition, { state: 'missing', reason: 'RevisionTaken', message: error.message }, this.world(definition), deps.clock.now());
+    }
     const from = `ControllerRevision ${revisionName(definition.metadata.name, stored.version)}`;
     const final = stored.sha256 === judgement.freeze.sha256
       ? judgement

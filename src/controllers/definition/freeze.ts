@@ -9,12 +9,17 @@ import type { LabletDefinition } from '../../api/labletdefinition.ts';
 import type { FrozenVersion } from '../../core/definition-lifecycle.ts';
 import type { KubeClient } from '../../kube/client.ts';
 
+/** The name under which a version would be stored belongs to something else, which is not ours to remove. */
+export class RevisionTakenError extends Error {
+  override readonly name = 'RevisionTakenError';
+}
+
 /**
  * Creates the revision, or finds it: a crash between it and the status write leaves one behind, and what is stored then
  * is the version, whatever the source says by now. A revision of another owner is what is left of an earlier definition
  * of this name: it goes first.
  * @returns what is stored
- * @throws RetryableError while a left-over goes, TerminalError if the namespace does or the stored data are not ours
+ * @throws RetryableError while a left-over goes, RevisionTakenError if the name is not ours, TerminalError if the namespace goes
  */
 export async function freeze(client: KubeClient, definition: LabletDefinition, frozen: FrozenVersion, signal: AbortSignal): Promise<FrozenVersion> {
   const { name: definitionName, namespace = '', uid } = definition.metadata;
@@ -35,13 +40,17 @@ export async function freeze(client: KubeClient, definition: LabletDefinition, f
     if (!(error instanceof AlreadyExistsError)) throw error;
   }
   const existing = await client.get(CONTROLLER_REVISIONS, name, namespace, { signal });
-  if (!existing.metadata.ownerReferences?.some((reference) => reference.uid === uid)) {
+  const taken = (): RevisionTakenError => new RevisionTakenError(`ControllerRevision ${namespace}/${name} exists and is not a stored version of ${definitionName}. Raise spec.version, or remove it.`);
+  const owners = existing.metadata.ownerReferences ?? [];
+  if (!owners.some((reference) => reference.uid === uid)) {
+    // Only what an earlier definition of this very name has left: "edge" at 1.0.0-2.0.0 and "edge-1.0.0" at 2.0.0 want the same name.
+    if (!owners.some((reference) => reference.kind === owner.kind && reference.name === definitionName)) throw taken();
     await remove(client, namespace, name, existing.metadata.uid, signal);
     throw new RetryableError(`ControllerRevision ${namespace}/${name} was left behind by an earlier definition and is being removed`);
   }
   const stored = revisionData.safeParse(existing.data);
   if (stored.success && stored.data.version === frozen.version) return stored.data;
-  throw new TerminalError(`ControllerRevision ${namespace}/${name} is not a version as this controller stores them; raise spec.version`);
+  throw taken();
 }
 
 /** Removes the stored copies of versions that nobody uses any more. */

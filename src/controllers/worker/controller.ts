@@ -27,9 +27,8 @@ import type { PassContext } from '../../runtime/pass.ts';
 import type { Outcome } from '../../runtime/result.ts';
 import type { Deps } from '../deps.ts';
 
-/** @param demands shared with the scheduler, so that a version is read once */
-export function workerController(deps: Deps, demands = new DemandCache(deps)): Controller {
-  const passes = new WorkerPasses(deps, demands);
+export function workerController(deps: Deps): Controller {
+  const passes = new WorkerPasses(deps);
   return new Controller({
     name: 'worker', sources: workerSources(deps), clock: deps.clock, log: deps.log, metrics: deps.metrics,
     reconcile: (key, pass) => passes.reconcile(key, pass),
@@ -42,11 +41,11 @@ class WorkerPasses {
   private readonly probes: ProbeSchedule;
   private readonly demands: DemandCache;
 
-  constructor(deps: Deps, demands: DemandCache) {
+  constructor(deps: Deps) {
     this.deps = deps;
     this.pace = new CounterPace(deps.clock);
     this.probes = new ProbeSchedule(deps.clock, deps.settings.timeouts.resync);
-    this.demands = demands;
+    this.demands = new DemandCache(deps);
   }
 
   async reconcile(key: string, pass: PassContext): Promise<Outcome> {

@@ -11,6 +11,9 @@ import type { Clock } from '../../runtime/clock.ts';
 /** The tags of a lab hardly ever change: it is read again after this long (real time). */
 const REREAD_MS = 5 * 60_000;
 
+/** Half of a host's slots, so that a look leaves room for the calls that sessions wait for. */
+const READERS = 4;
+
 interface Seen {
   title: string;
   ownedByUs: boolean;
@@ -32,7 +35,7 @@ export interface ForeignLabs {
 /** What was seen of the labs of one host. A look costs one call, and two more for each lab that is new. */
 export class ForeignLabWatch {
   private readonly clock: Pick<Clock, 'monotonic'>;
-  private seen = new Map<string, Seen>();
+  private readonly seen = new Map<string, Seen>();
 
   constructor(clock: Pick<Clock, 'monotonic'>) {
     this.clock = clock;
@@ -42,14 +45,14 @@ export class ForeignLabWatch {
   async look(cml: CmlPort, own: readonly Lab[], world: { clusterId: string; range: PortRange }, call: CallOptions): Promise<ForeignLabs> {
     const ids = new Set(own.flatMap((lab) => lab.status?.cmlLabId ?? []));
     const titles = new Set(own.map((lab) => lab.spec.title));
-    const next = new Map<string, Seen>();
-    for (const id of await cml.labIds(call)) {
-      if (ids.has(id)) continue;
-      const seen = await this.read(cml, id, call);
-      if (seen) next.set(id, seen);
-    }
-    this.seen = next;
-    const others = [...next.values()];
+    const unknown = (await cml.labIds(call)).filter((id) => !ids.has(id));
+    for (const id of this.seen.keys()) if (!unknown.includes(id)) this.seen.delete(id);
+    const queue = unknown.values();
+    const readOn = async (): Promise<void> => {
+      for (const id of queue) await this.read(cml, id, call);
+    };
+    await Promise.all(Array.from({ length: READERS }, readOn));
+    const others = [...this.seen.values()];
     return {
       // A lab of ours that lost its object opens its ports as well as any other: only what an object accounts for is left out.
       foreignPorts: foreignPorts(others, (lab) => lab.ownedByUs && titles.has(lab.title), world.range),
@@ -64,17 +67,17 @@ export class ForeignLabWatch {
     return [...this.seen].flatMap(([id, { title, ownedByUs }]) => (ownedByUs && isOurs(title, clusterId) && !ids.has(id) && !titles.has(title) ? [{ id, title }] : []));
   }
 
-  private async read(cml: CmlPort, id: string, call: CallOptions): Promise<Seen | undefined> {
+  /** Kept at once: a look at a host with very many labs may be cut off, and the next one goes on from there. */
+  private async read(cml: CmlPort, id: string, call: CallOptions): Promise<void> {
     const known = this.seen.get(id);
-    const now = this.clock.monotonic();
-    if (known && now - known.at < REREAD_MS) return known;
+    if (known && this.clock.monotonic() - known.at < REREAD_MS) return;
     try {
       const { title, ownedByUs } = await cml.lab(id, call);
       const nodes = await cml.nodes(id, call);
-      return { title, ownedByUs, tags: nodes.flatMap((node) => node.tags), at: now };
+      this.seen.set(id, { title, ownedByUs, tags: nodes.flatMap((node) => node.tags), at: this.clock.monotonic() });
     } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
+      if (!isNotFound(error)) throw error;
+      this.seen.delete(id);
     }
   }
 }

@@ -161,6 +161,28 @@ describe('a LabletDefinition', () => {
     expect(status?.sequence).toBe(1);
   });
 
+  test('made anew under its name does not take over what the earlier one has stored', async () => {
+    await create('phoenix');
+    await synced('phoenix', 'Synced');
+    await world.client.mergePatch(LABLET_DEFINITIONS, 'phoenix', world.namespace, { status: { outbox: null } }, { subresource: 'status' });
+    await world.client.delete(LABLET_DEFINITIONS, 'phoenix', world.namespace);
+    await eventually(() => expect(read('phoenix')).rejects.toThrow(NotFoundError));
+    const young = await create('phoenix', { spec: { topology: { inline: `${TOPOLOGY}# anew\n` } } });
+    await synced('phoenix', 'Synced');
+    expect(await revision('phoenix-1.0.0')).toMatchObject({ data: { topology: `${TOPOLOGY}# anew\n` }, metadata: { ownerReferences: [{ uid: young.metadata.uid }] } });
+  });
+
+  test('never touches a ControllerRevision of somebody else that has the name it needs', async () => {
+    await world.client.create(CONTROLLER_REVISIONS, { metadata: { name: 'mine-1.0.0', namespace: world.namespace }, revision: 7, data: { of: 'somebody else' } });
+    await create('mine');
+    const { status } = await synced('mine', 'RevisionTaken');
+    expect(getCondition(status, 'Synced')?.message).toContain('Raise spec.version');
+    expect(status?.versions).toBeUndefined();
+    expect(await revision('mine-1.0.0')).toMatchObject({ revision: 7, data: { of: 'somebody else' } });
+    await spec('mine', { version: '1.0.1' });
+    expect((await synced('mine', 'Synced')).status?.currentVersion).toBe('1.0.1');
+  });
+
   test('counts the live sessions of each version', async () => {
     await create('edge');
     await synced('edge', 'Synced');
