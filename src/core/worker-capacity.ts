@@ -11,7 +11,7 @@ import type { Resources } from './definition.ts';
 import type { PortRange } from './ports.ts';
 
 /** Capacity is held from Scheduled through Stopping and given back at Stopped (domain §3.6). */
-export const HOLDING_PHASES: readonly SessionPhase[] = ['Scheduled', 'Instantiating', 'Ready', 'Running', 'Collecting', 'Grading', 'Stopping'];
+const HOLDING_PHASES: readonly SessionPhase[] = ['Scheduled', 'Instantiating', 'Ready', 'Running', 'Collecting', 'Grading', 'Stopping'];
 
 const HOLDING: ReadonlySet<string> = new Set(HOLDING_PHASES);
 
