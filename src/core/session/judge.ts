@@ -2,6 +2,7 @@
 import { take } from './effects.ts';
 import { heldBack, situation } from './situation.ts';
 import { TABLE } from './table.ts';
+import { explainTrouble } from './trouble.ts';
 import { explainWaiting, withinPhase } from './within-phase.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { Because, Row, RowId } from './row.ts';
@@ -39,6 +40,7 @@ export function judge(session: LabletSession, world: SessionWorld, now: Date, si
   if (held) return conclude(s, []);
   const rows = applyRows(s);
   explainWaiting(s);
+  explainTrouble(s);
   return conclude(s, rows);
 }
 

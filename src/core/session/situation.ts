@@ -8,7 +8,7 @@ import { readStoredData } from '../../api/events.ts';
 import { pipelineSteps, runState } from '../pipelines.ts';
 import { earliest, fromTime, latest, plus, toTime } from '../time.ts';
 import { without } from '../without.ts';
-import type { ConsumedEvent, ConsumedType } from '../../api/events.ts';
+import type { ConsumedData, ConsumedEvent, ConsumedType } from '../../api/events.ts';
 import type { InboxEntry, LabletSession, PipelineName } from '../../api/labletsession.ts';
 import type { ScoreReportSpec } from '../../api/scorereport.ts';
 import type { PinnedDefinition } from '../definition.ts';
@@ -134,12 +134,24 @@ export interface Seen<T extends ConsumedType> {
 
 export function seen<T extends ConsumedType>(s: Situation, type: T): Seen<T> | undefined {
   const entry = s.draft.inbox?.find((candidate) => candidate.type === type && candidate.result === 'Deferred');
-  if (entry?.data !== undefined) {
-    const event = { type, id: entry.id, source: entry.source, time: entry.time, data: readStoredData(type, entry.data) } as ConsumedEvent<T>;
+  const data = entry && stored(s, type, entry);
+  if (entry && data) {
+    const event = { type, id: entry.id, source: entry.source, time: entry.time, data } as ConsumedEvent<T>;
     return { event, actor: type.startsWith('lds.') ? 'lds' : 'grading-engine', entry };
   }
   const signal = s.signals.find((candidate) => candidate.event.type === type);
   return signal && { event: signal.event as ConsumedEvent<T>, actor: signal.actor };
+}
+
+/** The data of a deferred event. What another version of the controller stored and this one cannot read must not stop the session for ever. */
+function stored<T extends ConsumedType>(s: Situation, type: T, entry: InboxEntry): ConsumedData<T> | undefined {
+  try {
+    return readStoredData(type, entry.data ?? '');
+  } catch {
+    settle(s, entry, 'Ignored');
+    s.notices.push({ type: 'Warning', reason: 'UnreadableEvent', message: `The stored ${type} ${entry.id} of ${entry.source} cannot be read and was given up; its sender should send it again under a new id.` });
+    return undefined;
+  }
 }
 
 /** Marks a deferred event as used (Applied) or no longer of use (Ignored); its data is no longer needed. */

@@ -27,7 +27,7 @@ export function slotOver(s: Situation, what: string): Because | undefined {
 export function workerGone(s: Situation): Because | undefined {
   const { worker } = s.world;
   if (!worker) return controller('WorkerLost', `Worker ${s.draft.workerName ?? '?'} is gone.`, { ending: 'Failed' });
-  return worker.state === 'lost' ? controller('WorkerLost', `Worker ${worker.name} is lost: ${worker.message}`, { ending: 'Failed' }) : undefined;
+  return worker.state === 'lost' || due(s, worker.lostAt) ? controller('WorkerLost', `Worker ${worker.name} is lost: ${worker.message}`, { ending: 'Failed' }) : undefined;
 }
 
 /** T21: ended at once, whatever is left outside. */

@@ -20,6 +20,8 @@ export interface WorkerView {
   templateName?: string;
   /** Price of an hour, a decimal number. */
   costPerHour?: string;
+  /** It does not answer; past this instant it counts as lost. */
+  lostAt?: Date;
   /** Its drain takes too long (domain §2.5): cancel ends what can be ended, force (an hour later) ends the rest. */
   overdueDrain?: 'cancel' | 'force';
 }
@@ -28,6 +30,8 @@ export interface WorkerView {
 export interface LabView {
   /** reserved: not imported yet. gone: CML answered 404 for a lab that we had, or it is no longer claimed for the session. */
   state: 'reserved' | 'present' | 'gone' | 'orphaned';
+  /** Somebody else stopped it on the host. restarting: its nodes are started again, which is done once; again: it was stopped after that. */
+  stopped?: 'restarting' | 'again';
 }
 
 export interface SessionWorld {

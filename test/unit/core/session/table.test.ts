@@ -30,7 +30,6 @@ interface Taken {
 
 const given = (story: Story): Story => story;
 const judged = (story: Story): Judgement => story.judge();
-const lateBy = (ms: number) => (story: Story): Judgement => story.advance(ms).judge();
 
 const TAKEN: Taken[] = [
   // Admission
