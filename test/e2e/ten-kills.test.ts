@@ -16,7 +16,7 @@ const TRANSITIONS = 27;
 /** Longest pause between the transition that a kill waits for and the kill; mostly it is a short one, so that quick phases are met too. */
 const PAUSE_MS = 1_500;
 /** Writes of sessions between a restart and the next kill. */
-const WRITES_BETWEEN = 3;
+const WRITES_BETWEEN = 2;
 const LIMIT_MS = 400_000;
 
 /** As in the demo, but the three do not go through the same phases at the same time: so each kill meets them in different ones. */
