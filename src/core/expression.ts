@@ -45,7 +45,7 @@ export function conditionProblem(text: string): string | undefined {
 }
 
 /**
- * Evaluates a condition. Data is passed as its JSON, so that an expression can see nothing but it.
+ * Evaluates a condition over the JSON of `data`.
  * @throws ConditionError if it is no condition, asks for a field that is not there, or does not give true or false
  */
 export function holds(text: string, data: ConditionData): boolean {
@@ -53,12 +53,18 @@ export function holds(text: string, data: ConditionData): boolean {
   if (problem !== undefined) throw new ConditionError(problem);
   let value: unknown;
   try {
-    value = environment.evaluate(text, JSON.parse(JSON.stringify(data)) as Record<string, unknown>);
+    value = environment.evaluate(text, plainData(data));
   } catch (error) {
     throw new ConditionError(`${firstLine(error)} (guard fields that may be absent with has())`, { cause: error });
   }
   if (typeof value !== 'boolean') throw new ConditionError('it gives neither true nor false');
   return value;
+}
+
+/** The data as JSON has it, in Maps: they have no prototype to reach, and a key may have any name. */
+function plainData(data: ConditionData): Record<string, unknown> {
+  const toMap = (_key: string, value: unknown): unknown => (typeof value === 'object' && value !== null && !Array.isArray(value) ? new Map(Object.entries(value)) : value);
+  return Object.fromEntries(VARIABLES.map((variable) => [variable, JSON.parse(JSON.stringify(data[variable]), toMap)]));
 }
 
 /** The first call that is not allowed, in words. */

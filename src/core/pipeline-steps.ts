@@ -6,7 +6,7 @@ export interface StepSpec {
   name: string;
   /** Handler that runs it; several steps may share one. */
   handler: string;
-  /** Steps that must be completed, skipped, or failed though optional, before it; default: the one before. */
+  /** Steps that must be completed, skipped, or failed though optional, before it; default: all that are listed before it. */
   needs: string[];
   /** A condition (src/core/expression.ts); where it holds the step is skipped. */
   skipWhen?: string;
@@ -82,7 +82,12 @@ export function pipelineSteps(name: PipelineName, definition?: LabletDefinitionS
       { ...step, ...defined(patch.overrides?.[step.name] ?? {}) },
       ...(patch.insertAfter?.[step.name] ?? []).map(inserted),
     ]);
-  return drafts.map((step, index) => ({ ...step, needs: step.needs ?? drafts.slice(0, index).slice(-1).map((before) => before.name) }));
+  return drafts.map((step, index) => ({ ...step, needs: step.needs ?? allBefore(drafts.slice(0, index)) }));
+}
+
+/** Names that stand for all of these steps: the last one that waits for all before it, and what is listed after that one. */
+function allBefore(drafts: readonly Draft[]): string[] {
+  return drafts.slice(Math.max(0, drafts.findLastIndex((step) => step.needs === undefined))).map((step) => step.name);
 }
 
 /** The steps before any change by `pipelines`; a page in LDS that is optional makes its step so. */
