@@ -9,9 +9,10 @@ import { addFinalizer, removeFinalizer } from '../../runtime/finalizers.ts';
 import { Controller } from '../../runtime/controller.ts';
 import { after, done, soonest } from '../../runtime/result.ts';
 import { decideAndWrite, writeStatus } from '../../runtime/status-writer.ts';
+import { LabWatch } from './drift.ts';
 import { gather } from './gather.ts';
 import { LdsPoller } from './observe.ts';
-import { hasPipeline, runSteps } from './pipeline.ts';
+import { hasPipeline, runSteps, SESSION_PASS_MS } from './pipeline.ts';
 import { releaseFor } from './release.ts';
 import { ensureReport } from './reports.ts';
 import { sessionSources } from './sources.ts';
@@ -29,13 +30,14 @@ export function sessionController(deps: Deps): Controller {
   const passes = new SessionPasses(deps);
   return new Controller({
     name: 'session', sources: sessionSources(deps), clock: deps.clock, log: deps.log, metrics: deps.metrics,
-    reconcile: (key, pass) => passes.reconcile(key, pass),
+    passTimeoutMs: SESSION_PASS_MS, reconcile: (key, pass) => passes.reconcile(key, pass),
   });
 }
 
 class SessionPasses {
   private readonly deps: Deps;
   private readonly poller = new LdsPoller();
+  private readonly labs = new LabWatch();
 
   constructor(deps: Deps) {
     this.deps = deps;
@@ -53,13 +55,16 @@ class SessionPasses {
     }
 
     const polled = await this.poller.signals(deps, session, pass.signal, pass.log);
+    const looked = await this.labs.look(deps, session, pass);
     const gathered = await gather(deps, session, pass.signal);
+    if (looked.gone) gathered.world.lab = { state: 'gone' };
     const first = await this.write(session, gathered.world, polled.signals, [], pass);
     if (first.rows.length > 0) return after(0, 'a transition was written');
     session = first.session;
 
     let outcome = until(first.wakeAt, deps.clock.now(), 'a deadline');
     if (polled.nextMs !== undefined) outcome = soonest(outcome, after(polled.nextMs, 'LDS is asked again'));
+    if (looked.nextMs !== undefined) outcome = soonest(outcome, after(looked.nextMs, 'the lab is looked at again'));
     if (hasPipeline(session.status)) {
       let stored = session;
       const progress: Progress = await runSteps(deps, session, gathered, pass, async (changes) => {

@@ -3,6 +3,7 @@ import { isDeleting, objectKey } from '../../api/meta.ts';
 import { definitionDurations } from '../../core/definition.ts';
 import { fromTime, plus } from '../../core/time.ts';
 import { INDEX } from '../deps.ts';
+import { stoppedBehindOurBack } from './drift.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { Lab } from '../../api/lab.ts';
 import type { Worker } from '../../api/worker.ts';
@@ -73,16 +74,19 @@ function workerView(deps: Deps, name: string, worker: Worker | undefined): Worke
   const phase = status?.phase ?? 'Pending';
   if (['Failed', 'Stopped', 'Terminating', 'Terminated'].includes(phase)) return view('lost', `its phase is ${phase}`);
   const silentSince = fromTime(status?.unreachableSince);
-  if (silentSince && plus(silentSince, deps.settings.timeouts.workerUnreachable) <= deps.clock.now()) return view('lost', 'its CML host has not answered for too long');
-  if (phase === 'Draining' || isDeleting(worker)) return view('draining', 'it is being drained');
-  const ready = phase === 'Running' && silentSince === undefined;
+  const lostAt = silentSince && plus(silentSince, deps.settings.timeouts.workerUnreachable);
+  if (lostAt && lostAt <= deps.clock.now()) return view('lost', 'its CML host has not answered for too long');
+  if (phase === 'Draining' || isDeleting(worker)) return { ...view('draining', 'it is being drained'), ...(lostAt ? { lostAt } : {}) };
+  if (lostAt) return { ...view('notReady', 'its CML host does not answer'), lostAt };
+  const ready = phase === 'Running';
   return view(ready ? 'ready' : 'notReady', ready ? 'ready' : (status?.message ?? `its phase is ${phase}`));
 }
 
 function labView(session: LabletSession, lab: Lab | undefined): LabView {
   if (lab?.spec.sessionRef?.uid !== session.metadata.uid) return { state: 'gone' };
   if (lab.status?.state === 'Orphaned') return { state: 'orphaned' };
-  return { state: lab.status?.cmlLabId ? 'present' : 'reserved' };
+  const stopped = stoppedBehindOurBack(session, lab);
+  return { state: lab.status?.cmlLabId ? 'present' : 'reserved', ...(stopped ? { stopped } : {}) };
 }
 
 /** The live session that holds the reservation: one past T0 wins, among new ones the older, then the smaller uid. */
