@@ -8,33 +8,33 @@ import { removeFinalizer } from '../../runtime/finalizers.ts';
 import { writeStatus } from '../../runtime/status-writer.ts';
 import { INDEX } from '../deps.ts';
 import type { Lab, LabStatus } from '../../api/lab.ts';
-import type { LabletSession } from '../../api/labletsession.ts';
+import type { LabletSession, SessionPhase } from '../../api/labletsession.ts';
 import type { RowId } from '../../core/session/table.ts';
 import type { Deps } from '../deps.ts';
 
 /** Rows after which the session holds no Lab any more, though nothing took it down in order. */
 const GIVES_BACK: ReadonlySet<RowId> = new Set(['T2', 'T4', 'T5', 'T7', 'T21']);
+/** Phases in which nothing was done to the Lab yet. */
+const UNTOUCHED: ReadonlySet<SessionPhase | undefined> = new Set([undefined, 'Pending', 'Scheduled']);
 
-/** Releases the Labs that these rows give back. Nothing was imported for a Reserved one: it is deleted; any other goes to the Lab controller. */
+/**
+ * Releases the Labs that these rows give back. Before Instantiating nothing was done to them; from then on a lab may
+ * stand on the host even if its id was never stored, so it is left to the Lab controller, which looks for its title.
+ *
+ * @param session as it was before the rows
+ */
 export async function releaseFor(deps: Deps, session: LabletSession, rows: readonly RowId[], teardownTimedOut: boolean, signal: AbortSignal): Promise<void> {
   if (!teardownTimedOut && !rows.some((row) => GIVES_BACK.has(row))) return;
-  for (const lab of deps.caches.labs.byIndex(INDEX.labsBySession, session.metadata.uid)) await release(deps, lab, signal);
-}
-
-async function release(deps: Deps, lab: Lab, signal: AbortSignal): Promise<void> {
-  const { client } = deps;
-  if (labState(lab) === 'Reserved' && lab.status?.cmlLabId === undefined && lab.metadata.deletionTimestamp === undefined && !mayBeImported(lab)) {
-    await dropReserved(deps, lab, signal);
-    return;
+  const untouched = UNTOUCHED.has(session.status?.phase);
+  for (const lab of deps.caches.labs.byIndex(INDEX.labsBySession, session.metadata.uid)) {
+    await (untouched ? dropOrUnclaim(deps, lab, signal) : orphan(deps, lab, signal));
   }
-  const next: LabStatus = { ...lab.status, state: 'Orphaned', since: toTime(deps.clock.now()), message: 'Its session has ended; the lab is being removed from its host.' };
-  const written = await writeStatus({ client, resource: LABS, object: lab, next, signal, metrics: deps.metrics });
-  await unclaim(deps, written, signal);
 }
 
-/** A Reserved Lab of a session that had begun to instantiate may stand on the host already, its id not yet stored. */
-function mayBeImported(lab: Lab): boolean {
-  return lab.status?.since !== undefined;
+async function orphan(deps: Deps, lab: Lab, signal: AbortSignal): Promise<void> {
+  const next: LabStatus = { ...lab.status, state: 'Orphaned', since: toTime(deps.clock.now()), message: 'Its session has ended; the lab is being removed from its host.' };
+  const written = await writeStatus({ client: deps.client, resource: LABS, object: lab, next, signal, metrics: deps.metrics });
+  await unclaim(deps, written, signal);
 }
 
 async function dropReserved(deps: Deps, lab: Lab, signal: AbortSignal): Promise<void> {
