@@ -51,6 +51,8 @@ async function definitionView(deps: Deps, session: LabletSession, signal: AbortS
   const frozen = await deps.revisions.get({ namespace, name, uid: object.metadata.uid }, version, signal);
   if (!frozen) return { definition: { state: 'notReady', message: `its stored version ${version} cannot be found` }, frozen: undefined };
   const pinned = session.status?.definitionVersion !== undefined;
+  // A new session would hold the deletion up for as long as it lives.
+  if (!pinned && isDeleting(object)) return { definition: { state: 'notReady', message: 'it is being deleted' }, frozen: undefined };
   return {
     frozen,
     definition: {
