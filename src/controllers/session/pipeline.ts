@@ -88,6 +88,14 @@ export async function runSteps(deps: Deps, session: LabletSession, gathered: Gat
   return progress;
 }
 
+/** A checkpoint met with a decision that ended the run (a cancel, a loss): what it had still to do is not begun. */
+class RunOverError extends Error {
+  constructor() {
+    super('the session has left the run');
+    this.name = 'RunOverError';
+  }
+}
+
 /** One run over the steps: holds the status as it will be written, and what the steps share. */
 class Run {
   /** Steps that wait for something: not asked again in this pass. */
@@ -132,6 +140,7 @@ class Run {
       const attempt = new Attempt(this.deps.clock, this.answerLimit(spec));
       this.settle(spec, await attempt.run(() => handler(this.context(attempt))));
     } catch (error) {
+      if (error instanceof RunOverError) return;
       if (this.pass.signal.aborted || error instanceof NotLeaderError) throw error;
       this.failed(spec, error);
     }
@@ -205,9 +214,11 @@ class Run {
         this.record(change);
       },
       checkpoint: () => attempt.write(async () => {
+        const { phase, pipeline } = this.status;
         this.session = await this.checkpoint(this.progress.changes);
         this.progress.changes.length = 0;
         this.status = structuredClone(this.session.status ?? {});
+        if (this.status.phase !== phase || this.status.pipeline?.attempt !== pipeline?.attempt) throw new RunOverError();
       }),
       lab: () => {
         const { lab } = gathered;
