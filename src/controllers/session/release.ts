@@ -52,10 +52,12 @@ export async function dropOrUnclaim(deps: Deps, lab: Lab, signal: AbortSignal): 
   else await unclaim(deps, lab, signal);
 }
 
-/** Clears the claim. From here on the Lab controller is the one hand on the Lab. @throws ConflictError if it has moved on */
-export async function unclaim(deps: Deps, lab: Lab, signal: AbortSignal): Promise<Lab> {
+/** Clears the claim; a Lab that is gone has none. From here on the Lab controller is the one hand on the Lab. @throws ConflictError if it has moved on */
+export async function unclaim(deps: Deps, lab: Lab, signal: AbortSignal): Promise<void> {
   const { name, resourceVersion } = lab.metadata;
-  const freed = await deps.client.mergePatch(LABS, name, undefined, { metadata: { resourceVersion }, spec: { sessionRef: null } }, { signal });
-  deps.caches.labs.observe(freed);
-  return freed;
+  try {
+    deps.caches.labs.observe(await deps.client.mergePatch(LABS, name, undefined, { metadata: { resourceVersion }, spec: { sessionRef: null } }, { signal }));
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error;
+  }
 }
