@@ -5,6 +5,8 @@ import { illegalEntry, placesAfter } from './legal-path.ts';
 import type { Planned } from './plan.ts';
 import type { SoakOutcome } from './run.ts';
 
+/** Twice the budget of a whole life, for what conflicts and retries cost: beyond it somebody writes in circles. */
+const MAX_STATUS_WRITES = 48;
 const OVER = ['Ended', 'Expired', 'Faulted'];
 
 /** A sentence for each thing that is wrong; empty: all is well. */
@@ -14,6 +16,7 @@ export function soakProblems(outcome: SoakOutcome): string[] {
     ...outcome.planned.flatMap((one) => sessionProblems(outcome, one, sources)),
     ...leftovers(outcome),
     ...identityProblems(outcome.deliveries),
+    ...[...outcome.writes].filter(([, count]) => count > MAX_STATUS_WRITES).map(([name, count]) => `${name}: its status was written ${count} times`),
     ...outcome.errors.map((line) => `the controller logged an error: ${line}`),
   ];
 }

@@ -12,6 +12,7 @@ import type { SimulatedWorld } from '../../hack/sim/world.ts';
 import { KubeClient } from '../../src/kube/client.ts';
 import { NotFoundError } from '../../src/kube/errors.ts';
 import { loadConnection } from '../../src/kube/kubeconfig.ts';
+import { writesBy } from '../support/audit.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTestStack } from '../support/stack.ts';
 import { DEFINITION, NAMESPACE, sessionManifest, SESSIONS_PER_WORKER, workerName, worldManifests } from './manifests.ts';
@@ -47,6 +48,10 @@ export interface SoakOutcome {
   readonly titlesOnHosts: readonly string[];
   readonly portClashes: number;
   readonly ldsSessions: Awaited<ReturnType<SimulatedWorld['ldsSessions']>>;
+  /** Status writes of sessions that the API server has answered, by name of the session; refused ones count. */
+  readonly writes: ReadonlyMap<string, number>;
+  /** How many of them were refused, since somebody else had written. */
+  readonly conflicts: number;
   /** Lines of the controller's log that tell of what it did not expect. */
   readonly errors: readonly string[];
 }
@@ -71,6 +76,7 @@ export async function runSoak({ sessions, workers, seed, report = () => undefine
     await eventually(async () => {
       if ((await client.list<Lab>(LABS)).items.length > 0 || (await client.list<Worker>(WORKERS)).items.some(({ status }) => status?.sessions !== 0)) throw new Error('not yet');
     }).catch(() => undefined);
+    const written = writesBy('system:serviceaccount:lablet-system:lablet-controller', controlPlane.auditLog).filter(({ resource }) => resource === 'labletsessions/status');
     return {
       planned, sessions: crowd.seen, gone: crowd.gone, deliveries: stack.sink.deliveries,
       reports: (await client.list<ScoreReport>(SCORE_REPORTS)).items,
@@ -79,6 +85,8 @@ export async function runSoak({ sessions, workers, seed, report = () => undefine
       titlesOnHosts: (await stack.world.labsOnHosts()).flat().map(({ title }) => title),
       portClashes: (await stack.world.portClashes()).length,
       ldsSessions: await stack.world.ldsSessions(),
+      writes: new Map([...Map.groupBy(written, ({ name }) => name ?? '')].map(([name, same]) => [name, same.length])),
+      conflicts: written.filter(({ code }) => code === 409).length,
       errors: (await stack.controller.log()).split('\n').filter((line) => /"level":"(error|fatal)"/.test(line)),
     };
   } finally {
