@@ -12,7 +12,7 @@ const REDRAW_MS = 250;
 /** Where lines go. On a terminal they stay above the table. */
 export interface Screen {
   readonly say: (line: string) => void;
-  /** Shows the sessions from now on. Returns what ends that and leaves the table as it is. */
+  /** Shows the sessions from now on. Returns what ends that and leaves the table as it is; once is enough, twice does no harm. */
   readonly follow: (sessions: Informer<LabletSession>, deliveries: readonly Delivery[]) => () => void;
 }
 
@@ -35,7 +35,7 @@ export function createScreen(live: boolean): Screen {
       const timer = setInterval(draw, REDRAW_MS);
       return () => {
         clearInterval(timer);
-        draw();
+        if (drawn) draw();
         logUpdate.done();
         drawn = false;
       };
@@ -61,7 +61,7 @@ export function transitionLine({ metadata }: LabletSession, { at, from, to, reas
 }
 
 function table(sessions: readonly LabletSession[], events: number): string {
-  const drawn = new Table({ head: ['session', 'candidate', 'phase', 'worker', 'ports', 'score'], style: { head: [], border: [] }, colWidths: [12, 16, 16, 16, 14, 18] });
+  const drawn = new Table({ head: ['session', 'candidate', 'phase', 'worker', 'ports', 'score'], style: { head: [], border: [], compact: true }, colWidths: [12, 16, 16, 16, 14, 18] });
   const byName = [...sessions].sort((left, right) => objectKey(left).localeCompare(objectKey(right)));
   for (const { metadata, spec, status } of byName) {
     const ports = Object.values(status?.allocatedPorts ?? {});
