@@ -41,8 +41,11 @@ export interface Stack {
   readonly sessions: Informer<LabletSession>;
   /** Applies those manifests of config/samples whose file name matches (a glob; default all), with the simulated host in them. */
   applySamples(pattern?: string): Promise<void>;
-  /** Ends the controller by kill -9 and starts another one, which takes its place without a wait if `lease` is `removed`. */
-  crash(lease: 'removed' | 'expires'): Promise<void>;
+  /**
+   * Ends the controller by kill -9 and starts another one, which takes its place without a wait if `lease` is `removed`.
+   * @param changes of its environment, from now on
+   */
+  crash(lease: 'removed' | 'expires', changes?: Readonly<Record<string, string>>): Promise<void>;
   /** All that an outcome is judged by. */
   outcome(): Promise<Outcome>;
   /** Ends everything but the cluster. */
@@ -74,7 +77,7 @@ export async function startStack({ cluster, leash, world: worldOptions, environm
     const { client, sessions } = await observeAsAdministrator(cluster.kubeconfigPath, endings);
 
     await cluster.kubectl(['apply', `--filename=${join(CONFIG, 'rbac')}`]);
-    const env = {
+    const env: Record<string, string> = {
       KUBECONFIG: await cluster.createServiceAccountKubeconfig(SYSTEM_NAMESPACE, CONTROLLER),
       POD_NAMESPACE: SYSTEM_NAMESPACE,
       CLOUDEVENTS_SINK_URL: sink.url,
@@ -104,8 +107,9 @@ export async function startStack({ cluster, leash, world: worldOptions, environm
       applySamples: async (pattern = '[0-9]*.yaml') => {
         await cluster.kubectl(['apply', '--filename=-'], samples(pattern, world));
       },
-      crash: async (lease) => {
+      crash: async (lease, changes = {}) => {
         await controller.kill();
+        Object.assign(env, changes);
         if (lease === 'removed') await cluster.kubectl(['delete', 'lease', CONTROLLER, `--namespace=${SYSTEM_NAMESPACE}`, '--ignore-not-found']);
         controller = await start();
       },
