@@ -4,6 +4,7 @@
  */
 import { labState } from '../api/lab.ts';
 import { isDeleting } from '../api/meta.ts';
+import { getCondition } from './conditions.ts';
 import { fromTime, plus } from './time.ts';
 import type { Lab } from '../api/lab.ts';
 import type { LabletDefinition } from '../api/labletdefinition.ts';
@@ -38,21 +39,31 @@ export function isUsable(lab: Lab, definition: LabletDefinition | undefined): bo
   return version?.state === 'Active' && version.sha256 === lab.spec.topologySha256;
 }
 
+/** Condition of a Lab: False once CML has said that it does not know the lab. */
+export const ON_HOST = 'OnHost';
+
+/** A record whose lab is gone from the host by CML's own word: nothing stands there, and its ports may go to another record (domain §4.3). */
+export const isGhost = (lab: Lab): boolean => lab.status?.state === 'Orphaned' && getCondition(lab.status, ON_HOST)?.status === 'False';
+
 /** The session that `spec.sessionRef` names, as it is live; `session` undefined: there is none of that uid. */
 export interface Claim {
   session: LabletSession | undefined;
+  /** The Lab that the session is bound to, where that is another one. */
+  bound?: Lab | undefined;
 }
 
 /**
  * Why a claim no longer holds; undefined: it does, and the session's pass is the one hand on the lab. A session that is
  * not bound yet may be about to be: the scheduler claims first and writes the session then (domain §3.7).
  */
-export function claimLapsed(lab: Lab, { session }: Claim): string | undefined {
+export function claimLapsed(lab: Lab, { session, bound }: Claim): string | undefined {
   const ref = lab.spec.sessionRef;
   const name = `${ref?.namespace ?? ''}/${ref?.name ?? ''}`;
   if (!session) return `Session ${name} is gone.`;
   const { phase, labName } = session.status ?? {};
   if (phase === 'Archived' || phase === 'Terminated') return `Session ${name} is over.`;
+  // About to be bound to this one in place of a ghost: claimed first, as by the scheduler.
+  if (bound && isGhost(bound) && bound.spec.sessionRef?.uid === ref?.uid) return undefined;
   if (labName !== undefined && labName !== lab.metadata.name) return `Session ${name} is bound to Lab ${labName}.`;
   return undefined;
 }

@@ -29,7 +29,8 @@ export async function claimOf({ caches, client }: Pick<Deps, 'caches' | 'client'
   if (cached?.metadata.uid === uid && holds(cached, lab)) return { session: cached };
   try {
     const live: LabletSession = await client.get(LABLET_SESSIONS, name, namespace, { signal });
-    return live.metadata.uid === uid ? { session: live } : { session: undefined };
+    const boundTo = live.status?.labName;
+    return live.metadata.uid === uid ? { session: live, bound: boundTo === undefined || boundTo === lab.metadata.name ? undefined : caches.labs.get(boundTo) } : { session: undefined };
   } catch (error) {
     if (error instanceof NotFoundError) return { session: undefined };
     throw error;

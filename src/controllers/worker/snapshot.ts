@@ -1,5 +1,6 @@
 /** Workers as the scheduler sees them, from the caches alone. */
 import { isDeleting, objectKey } from '../../api/meta.ts';
+import { ANNOTATIONS } from '../../api/group.ts';
 import { labState } from '../../api/lab.ts';
 import { isTrue } from '../../core/conditions.ts';
 import { parseResources } from '../../core/definition.ts';
@@ -8,6 +9,7 @@ import { DEFAULT_PORT_RANGE, takenPorts } from '../../core/ports.ts';
 import { definitionKey, demandOf } from '../../core/scheduling.ts';
 import { holdsCapacity, nodeLimitOf, offerOf, sumDemands } from '../../core/worker-capacity.ts';
 import { INDEX } from '../deps.ts';
+import type { Lab } from '../../api/lab.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { Worker, WorkerTemplate } from '../../api/worker.ts';
 import type { Demand, ReusableLab, WorkerSnapshot } from '../../core/scheduling.ts';
@@ -91,15 +93,19 @@ export function workerSnapshot(deps: Pick<Deps, 'caches'>, worker: Worker, deman
     cmlVersion: status?.cmlVersion,
     nodeDefinitions: status?.nodeDefinitions && new Set(status.nodeDefinitions),
     nestedVirtualization: hasNestedVirtualization(worker, template),
-    reusableLabs: labs.flatMap((lab) => {
-      const state = labState(lab);
-      // A Stopped lab still holds the work of whoever used it last: it may be claimed once the Lab controller has wiped it.
-      if (lab.spec.sessionRef || isDeleting(lab) || lab.status?.cmlLabId === undefined || (state !== 'Wiped' && state !== 'Defined')) return [];
-      const { namespace, name: definition } = lab.spec.definitionRef;
-      if (!isUsable(lab, deps.caches.definitions.get(`${namespace}/${definition}`))) return [];
-      return [{ name: lab.metadata.name, definition: definitionKey(lab.spec.definitionRef), state } satisfies ReusableLab];
-    }),
+    reusableLabs: labs.flatMap((lab) => reusableLab(deps, lab) ?? []),
   };
+}
+
+/** A Lab that a session may claim; undefined: it is in use, busy, paused, or of a version that is no longer used. */
+export function reusableLab(deps: Pick<Deps, 'caches'>, lab: Lab): ReusableLab | undefined {
+  const state = labState(lab);
+  const { annotations, name } = lab.metadata;
+  if (lab.spec.sessionRef || isDeleting(lab) || annotations?.[ANNOTATIONS.paused] !== undefined || lab.status?.cmlLabId === undefined) return undefined;
+  // A Stopped lab still holds the work of whoever used it last: it may be claimed once the Lab controller has wiped it.
+  if (state !== 'Wiped' && state !== 'Defined') return undefined;
+  const { namespace, name: definition } = lab.spec.definitionRef;
+  return isUsable(lab, deps.caches.definitions.get(`${namespace}/${definition}`)) ? { name, definition: definitionKey(lab.spec.definitionRef), state } : undefined;
 }
 
 /** A static host says it itself; on EC2 only bare-metal types can (domain §3.3). */

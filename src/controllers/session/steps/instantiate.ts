@@ -1,4 +1,5 @@
 /** Pipeline `instantiate`: from a bound worker and reserved ports to a lab that has converged, with a page in LDS. */
+import { isGhost } from '../../../core/lab-lifecycle.ts';
 import { portMap, takenPorts } from '../../../core/ports.ts';
 import { mergeTags, verifyTags } from '../../../core/tags.ts';
 import { rewriteTopology } from '../../../core/topology/rewrite.ts';
@@ -9,6 +10,7 @@ import { ExternalError } from '../../../clients/errors.ts';
 import { INDEX } from '../../deps.ts';
 import { findLab } from '../../lab/remove.ts';
 import { openRun, writeLab } from './lab-status.ts';
+import { markGhost, replaceGhost } from './replace-lab.ts';
 import { PermanentStepError, stepDone, stepSkipped, stepWait } from './step.ts';
 import type { CmlNode } from '../../../clients/cml/port.ts';
 import type { Step, StepContext } from './step.ts';
@@ -31,15 +33,18 @@ export const contentSync: Step = async (context) => {
   return stepDone();
 };
 
-/** The bound Lab is ours, and what it says of the host is true: a lab that is gone from the host is imported afresh with the same ports. */
+/** The bound Lab is ours, and what it says of the host is true: one that is gone from the host is replaced, by the next free one or a new one. */
 export const labResolve: Step = async (context) => {
-  const lab = context.lab();
-  const { cmlLabId } = lab.status ?? {};
-  if (cmlLabId === undefined) return stepDone('import');
-  if (await findLab(context.cml(), cmlLabId, context.call())) return stepDone('reuse');
-  await writeLab(context, 'Reserved', (draft) => { Reflect.deleteProperty(draft, 'cmlLabId'); });
-  context.log.warn({ lab: lab.metadata.name, cmlLabId }, 'the lab is gone from its host; importing it again');
-  return stepDone('import');
+  for (;;) {
+    const lab = context.lab();
+    if (!isGhost(lab)) {
+      const { cmlLabId } = lab.status ?? {};
+      if (cmlLabId === undefined) return stepDone('import');
+      if (await findLab(context.cml(), cmlLabId, context.call())) return stepDone('reuse');
+      await markGhost(context);
+    }
+    await replaceGhost(context);
+  }
 };
 
 /** The Lab has a port for everything that the topology opens, and shares none with another lab of the host. */
@@ -48,7 +53,7 @@ export const portsVerify: Step = async (context) => {
   const own = lab.spec.ports;
   const missing = context.frozen.definition.ports.filter((template) => !own.some((port) => port.name === template.name));
   if (missing.length > 0) throw new PermanentStepError(`Lab ${lab.metadata.name} has no port for ${missing.map((port) => port.name).join(', ')}`);
-  const others = context.deps.caches.labs.byIndex(INDEX.labsByWorker, lab.spec.workerName).filter((other) => other.metadata.uid !== lab.metadata.uid);
+  const others = context.deps.caches.labs.byIndex(INDEX.labsByWorker, lab.spec.workerName).filter((other) => other.metadata.uid !== lab.metadata.uid && !isGhost(other));
   const taken = takenPorts(others.map((other) => other.spec), context.worker?.status?.foreignPorts);
   const clash = own.find((port) => taken.has(port.number));
   if (clash) throw new PermanentStepError(`port ${clash.number} of Lab ${lab.metadata.name} is used by another lab on ${lab.spec.workerName}`);
