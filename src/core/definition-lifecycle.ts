@@ -14,10 +14,14 @@ import type { OutboxEntry } from '../api/outbox.ts';
 import type { TopologySummary } from './topology/summary.ts';
 
 /** Why the topology cannot be used: reasons of the condition Synced. */
-export type SyncProblem = 'SourceNotFound' | 'SourceUnsupported' | 'InvalidPipeline' | 'InvalidTopology' | 'TopologyTooLarge' | 'HashMismatch' | 'ArtifactDrift' | 'RevisionTaken';
+export type SyncProblem =
+  | 'SourceNotFound' | 'SourceForbidden' | 'SourceBlocked' | 'SourceInvalid' | 'SourceUnavailable'
+  | 'InvalidPipeline' | 'InvalidTopology' | 'TopologyTooLarge' | 'HashMismatch' | 'ArtifactDrift' | 'RevisionTaken';
 
 /** What the source of a topology gave, looked at once. `from` names the source for people. */
 export type Content =
+  /** The source says that what new sessions get is what it still has. */
+  | { state: 'unchanged' }
   | { state: 'missing'; reason: SyncProblem; message: string }
   | { state: 'unusable'; from: string; sha256: string; reason: SyncProblem; message: string }
   | { state: 'usable'; from: string; sha256: string; topology: TopologySummary };
@@ -72,6 +76,9 @@ export function inspect(bytes: Uint8Array, from: string, spec: LabletDefinitionS
 /** Is the version that the spec names stored already? */
 export const isSynced = ({ spec, status }: LabletDefinition): boolean => status?.versions?.some(({ version }) => version === spec.version) ?? false;
 
+/** SHA-256 of the topology that new sessions get. */
+export const currentHash = ({ status }: LabletDefinition): string | undefined => status?.versions?.find(({ version }) => version === status.currentVersion)?.sha256;
+
 /**
  * The next status.
  * @param content what was read just now; undefined: nothing was, the last word stands
@@ -81,7 +88,7 @@ export function judgeDefinition(definition: LabletDefinition, content: Content |
   const draft: LabletDefinitionStatus = structuredClone(definition.status ?? {});
   const { generation } = definition.metadata;
   const judgement: DefinitionJudgement = { status: draft, freeze: undefined, forget: [], problem: undefined, dropped: [] };
-  if (!content) return judgement;
+  if (!content || content.state === 'unchanged') return judgement;
   const problem = problemOf(definition, content);
   if (problem) {
     const before = draft.conditions?.find(({ type }) => type === 'Synced');
@@ -103,7 +110,7 @@ export function countSessions(draft: LabletDefinitionStatus, live: ReadonlyMap<s
   if (draft.versions) draft.versions = draft.versions.map((known) => ({ ...known, sessions: live.get(known.version) ?? 0 }));
 }
 
-function problemOf(definition: LabletDefinition, content: Content): { reason: SyncProblem; message: string } | undefined {
+function problemOf(definition: LabletDefinition, content: Exclude<Content, { state: 'unchanged' }>): { reason: SyncProblem; message: string } | undefined {
   const pipeline = pipelineProblem(definition.spec);
   if (pipeline !== undefined) return { reason: 'InvalidPipeline', message: `${pipeline}.` };
   if (content.state === 'missing') return { reason: content.reason, message: content.message };
@@ -120,10 +127,10 @@ function problemOf(definition: LabletDefinition, content: Content): { reason: Sy
 /** The version that this content makes: the one of the spec, or, where watched bytes have changed since, the next patch. */
 function versionToMake(definition: LabletDefinition, hash: string): string | undefined {
   if (!isSynced(definition)) return definition.spec.version;
-  const { currentVersion, versions = [] } = definition.status ?? {};
-  const current = versions.find(({ version }) => version === currentVersion);
-  if (!current || current.sha256 === hash) return undefined;
-  return inc(current.version, 'patch') ?? undefined;
+  const current = definition.status?.currentVersion;
+  const stored = currentHash(definition);
+  if (current === undefined || stored === undefined || stored === hash) return undefined;
+  return inc(current, 'patch') ?? undefined;
 }
 
 function activate(judgement: DefinitionJudgement, definition: LabletDefinition, version: string, { sha256: hash, topology }: Content & { state: 'usable' }, { live, emit }: DefinitionWorld, now: Date): void {

@@ -6,7 +6,7 @@ import { reasonOf } from '../abort.ts';
 import { TooLargeError, readBounded } from '../bounded.ts';
 import { kindOfStatus, readTransportError } from '../failures.ts';
 import type { AddressGuard } from './guard.ts';
-import { TopologySourceError, tooLarge } from './port.ts';
+import { TopologySourceError, shownUri, tooLarge } from './port.ts';
 import type { ReadOptions, TopologyRead, TopologySource } from './port.ts';
 
 const MAX_REDIRECTS = 3;
@@ -42,7 +42,7 @@ export class HttpTopologySource implements TopologySource {
         const next = redirectOf(response, url);
         if (next === undefined) return await this.#contentOf(response, url, etag);
         await response.body.dump({ limit: 0 });
-        if (hops === MAX_REDIRECTS) throw new TopologySourceError('SourceInvalid', `${shown(uri)} redirects more than ${MAX_REDIRECTS} times. Give the address of the file itself.`);
+        if (hops === MAX_REDIRECTS) throw new TopologySourceError('SourceInvalid', `${shownUri(uri)} redirects more than ${MAX_REDIRECTS} times. Give the address of the file itself.`);
         url = next;
       }
     } catch (error) {
@@ -69,7 +69,7 @@ export class HttpTopologySource implements TopologySource {
     const encoding = headers['content-encoding'];
     if (encoding !== undefined && encoding !== 'identity') {
       await body.dump({ limit: 0 });
-      throw new TopologySourceError('SourceInvalid', `${shown(url)} answers with compressed bytes (${String(encoding).slice(0, 40)}), which were not asked for. Have the server send the file as it is.`);
+      throw new TopologySourceError('SourceInvalid', `${shownUri(url.href)} answers with compressed bytes (${String(encoding).slice(0, 40)}), which were not asked for. Have the server send the file as it is.`);
     }
     const bytes = await readBounded(body, this.#maxBytes, Number(headers['content-length'] ?? 0));
     const etag = headers.etag;
@@ -79,9 +79,9 @@ export class HttpTopologySource implements TopologySource {
   #explain(error: unknown, url: URL, signal: AbortSignal, within: AbortSignal): Error {
     if (signal.aborted) return reasonOf(signal);
     if (error instanceof TopologySourceError) return error;
-    if (error instanceof TooLargeError) return tooLarge(shown(url), this.#maxBytes, error);
+    if (error instanceof TooLargeError) return tooLarge(url.href, this.#maxBytes, error);
     const problem = within.aborted ? `no complete answer within ${this.#timeoutMs / 1000} s` : describe(error);
-    return new TopologySourceError('SourceUnavailable', `${shown(url)}: ${problem}. It is tried again.`, { cause: error });
+    return new TopologySourceError('SourceUnavailable', `${shownUri(url.href)}: ${problem}. It is tried again.`, { cause: error });
   }
 }
 
@@ -92,7 +92,7 @@ function describe(error: unknown): string {
 }
 
 function refused(url: URL, status: number): TopologySourceError {
-  const answer = `${shown(url)}: ${status} ${STATUS_CODES[status] ?? ''}`.trimEnd();
+  const answer = `${shownUri(url.href)}: ${status} ${STATUS_CODES[status] ?? ''}`.trimEnd();
   switch (kindOfStatus(status)) {
     case 'notFound':
       return new TopologySourceError('SourceNotFound', `${answer}. Put the file there, or correct spec.topology.uri.`);
@@ -110,11 +110,11 @@ function redirectOf(response: Dispatcher.ResponseData, from: URL): URL | undefin
   if (!REDIRECTS.has(response.statusCode)) return undefined;
   const { location } = response.headers;
   const target = typeof location === 'string' ? URL.parse(location, from.href) : null;
-  if (target === null) throw new TopologySourceError('SourceInvalid', `${shown(from)} redirects to nowhere. Give the address of the file itself.`);
+  if (target === null) throw new TopologySourceError('SourceInvalid', `${shownUri(from.href)} redirects to nowhere. Give the address of the file itself.`);
   if (from.protocol === 'https:' && target.protocol !== 'https:') {
-    throw new TopologySourceError('SourceInvalid', `${shown(from)} redirects from https to ${shown(target)}, which anybody on the way could change. Give an https address of the file.`);
+    throw new TopologySourceError('SourceInvalid', `${shownUri(from.href)} redirects from https to ${shownUri(target.href)}, which anybody on the way could change. Give an https address of the file.`);
   }
-  return checked(target.href, `the redirect of ${shown(from)}`);
+  return checked(target.href, `the redirect of ${shownUri(from.href)}`);
 }
 
 /** @throws TopologySourceError if it is no URL that can be read without secrets */
@@ -127,13 +127,4 @@ function checked(uri: string, what: string): URL {
     throw new TopologySourceError('SourceInvalid', `${what} has a user name or password in it, where everybody who may read the definition sees it. Remove it; use s3:// or a ConfigMap for files that not everybody may read.`);
   }
   return url;
-}
-
-const MAX_SHOWN = 200;
-
-/** For messages: without the query, which can be a signature, and not longer than people read. */
-function shown(uri: string | URL): string {
-  const url = typeof uri === 'string' ? new URL(uri) : uri;
-  const text = /^https?:$/.test(url.protocol) ? `${url.origin}${url.pathname}` : url.protocol;
-  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
 }

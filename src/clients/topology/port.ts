@@ -39,7 +39,16 @@ export class TopologySourceError extends Error {
   }
 }
 
+const MAX_SHOWN = 200;
+
+/** A URI for messages: without the query, which can be a signature, without credentials, and not longer than people read. */
+export function shownUri(uri: string): string {
+  const url = URL.parse(uri);
+  const text = url !== null && /^https?:$/.test(url.protocol) ? `${url.origin}${url.pathname}` : uri;
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+}
+
 /** A topology of more than `maxBytes`. */
-export function tooLarge(from: string, maxBytes: number, cause: unknown): TopologySourceError {
-  return new TopologySourceError('TopologyTooLarge', `${from} is larger than ${Math.floor(maxBytes / 1024)} KiB, the most that a topology may have. Is it the right file?`, { cause });
+export function tooLarge(uri: string, maxBytes: number, cause: unknown): TopologySourceError {
+  return new TopologySourceError('TopologyTooLarge', `${shownUri(uri)} is larger than ${Math.floor(maxBytes / 1024)} KiB, the most that a topology may have. Is it the right file?`, { cause });
 }

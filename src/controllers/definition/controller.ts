@@ -19,11 +19,12 @@ import { ReadingSchedule } from './schedule.ts';
 import { lastEvents } from '../last-events.ts';
 import type { LabletDefinition } from '../../api/labletdefinition.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
-import type { Content, DefinitionJudgement, DefinitionWorld, FrozenVersion } from '../../core/definition-lifecycle.ts';
+import type { DefinitionJudgement, DefinitionWorld, FrozenVersion } from '../../core/definition-lifecycle.ts';
 import type { PassContext } from '../../runtime/pass.ts';
 import type { Outcome } from '../../runtime/result.ts';
 import type { Source } from '../../runtime/source.ts';
 import type { Deps } from '../deps.ts';
+import type { Reading } from './gather.ts';
 
 export function definitionController(deps: Deps): Controller {
   const passes = new DefinitionPasses(deps);
@@ -66,13 +67,13 @@ class DefinitionPasses {
       definition = await addFinalizer({ client: deps.client, resource: LABLET_DEFINITIONS, object: definition, finalizer: FINALIZER, signal: pass.signal });
       deps.caches.definitions.observe(definition);
     }
-    const content = schedule.dueIn(definition) === 0 ? await readContent(deps, definition, pass.signal) : undefined;
-    const written = await this.write(definition, content, pass);
+    const reading = schedule.dueIn(definition) === 0 ? await readContent(deps, definition, { signal: pass.signal, etag: schedule.etag(definition) }) : undefined;
+    const written = await this.write(definition, reading, pass);
     const next = schedule.dueIn(written.definition);
     return soonest(next === undefined ? done() : after(next, 'the topology is read again'), written.counters);
   }
 
-  private async write(definition: LabletDefinition, content: Content | undefined, pass: PassContext): Promise<{ definition: LabletDefinition; counters: Outcome }> {
+  private async write(definition: LabletDefinition, reading: Reading | undefined, pass: PassContext): Promise<{ definition: LabletDefinition; counters: Outcome }> {
     const { deps } = this;
     const { name, namespace, uid } = definition.metadata;
     let counters = done();
@@ -82,7 +83,7 @@ class DefinitionPasses {
       decide: (live) => {
         // Somebody made it anew, or raised the version meanwhile: what was read is not what it asks for.
         if (live.metadata.uid !== uid || live.metadata.generation !== definition.metadata.generation) return undefined;
-        return judgeDefinition(live, content, this.world(live), deps.clock.now());
+        return judgeDefinition(live, reading?.content, this.world(live), deps.clock.now());
       },
       write: async (live, decided) => {
         const judgement = decided.freeze ? await this.store(live, decided, pass) : decided;
@@ -101,7 +102,7 @@ class DefinitionPasses {
         return written;
       },
     });
-    if (content && stored.metadata.generation === definition.metadata.generation) this.schedule.read(stored, content, stored.status?.conditions?.find(({ type }) => type === 'Synced')?.status !== 'True');
+    if (reading && stored.metadata.generation === definition.metadata.generation) this.schedule.read(stored, reading, stored.status?.conditions?.find(({ type }) => type === 'Synced')?.status !== 'True');
     return { definition: stored, counters };
   }
 

@@ -1,20 +1,42 @@
 /** What a pass over a LabletDefinition reads: the bytes of its topology, and the sessions that use its versions. */
 import { objectKey } from '../../api/meta.ts';
 import { CONFIGMAPS } from '../../api/resource.ts';
+import { TopologySourceError, shownUri } from '../../clients/topology/port.ts';
 import { inspect } from '../../core/definition-lifecycle.ts';
 import { NotFoundError } from '../../kube/errors.ts';
 import { INDEX } from '../deps.ts';
 import type { LabletDefinition } from '../../api/labletdefinition.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
+import type { ReadOptions } from '../../clients/topology/port.ts';
 import type { Content } from '../../core/definition-lifecycle.ts';
 import type { Deps } from '../deps.ts';
 
-/** Reads the topology. Trouble with the API server is thrown, trouble with the source is an answer. */
-export async function readContent(deps: Pick<Deps, 'client'>, definition: LabletDefinition, signal: AbortSignal): Promise<Content> {
+export interface Reading {
+  readonly content: Content;
+  /** Names this state of the source, where the source has such names. */
+  readonly etag?: string | undefined;
+}
+
+/**
+ * Reads the topology. Trouble with the API server is thrown, trouble with the source is an answer.
+ * @param options `etag`: of an earlier reading; a source that is still in that state answers `unchanged`
+ */
+export async function readContent(deps: Pick<Deps, 'client' | 'topologies'>, definition: LabletDefinition, options: ReadOptions): Promise<Reading> {
   const { inline, configMapRef, uri } = definition.spec.topology;
-  if (inline !== undefined) return inspect(new TextEncoder().encode(inline), 'spec.topology.inline', definition.spec);
-  if (configMapRef) return fromConfigMap(deps, definition, configMapRef, signal);
-  return { state: 'missing', reason: 'SourceUnsupported', message: `spec.topology.uri (${uri ?? 'not set'}) is not read by this version of the controller. Put the topology into a ConfigMap and name it in spec.topology.configMapRef, or write it into spec.topology.inline.` };
+  if (uri !== undefined) return fromUri(deps, definition, uri, options);
+  if (configMapRef) return { content: await fromConfigMap(deps, definition, configMapRef, options.signal) };
+  return { content: inspect(new TextEncoder().encode(inline), 'spec.topology.inline', definition.spec) };
+}
+
+async function fromUri({ topologies }: Pick<Deps, 'topologies'>, { spec }: LabletDefinition, uri: string, options: ReadOptions): Promise<Reading> {
+  try {
+    const read = await topologies.read(uri, options);
+    if ('notModified' in read) return { content: { state: 'unchanged' } };
+    return { content: inspect(read.bytes, shownUri(uri), spec), etag: read.etag };
+  } catch (error) {
+    if (!(error instanceof TopologySourceError)) throw error;
+    return { content: { state: 'missing', reason: error.reason, message: error.message } };
+  }
 }
 
 async function fromConfigMap(deps: Pick<Deps, 'client'>, definition: LabletDefinition, { name, key }: { name: string; key: string }, signal: AbortSignal): Promise<Content> {

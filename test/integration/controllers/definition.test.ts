@@ -111,11 +111,6 @@ describe('a LabletDefinition', () => {
     expect(status?.currentVersion).toBeUndefined();
   });
 
-  test('with a uri says what to use instead', async () => {
-    await create('remote', { spec: { topology: { uri: 'https://labs.example.org/edge.yaml' } } });
-    expect(getCondition((await synced('remote', 'SourceUnsupported')).status, 'Synced')?.message).toContain('spec.topology.configMapRef');
-  });
-
   test('whose watched ConfigMap changes gets the next patch version by itself', async () => {
     await configMap('watched', TOPOLOGY);
     await create('watched', { spec: { topology: { configMapRef: { name: 'watched', key: 'lab' }, refreshInterval: '10s' } } });

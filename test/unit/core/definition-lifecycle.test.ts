@@ -28,6 +28,7 @@ describe('a definition', () => {
     const before = synced();
     expect(after(before, read(), LATER).status).toEqual(before.status);
     expect(after(before, undefined, LATER).status).toEqual(before.status);
+    expect(after(before, { state: 'unchanged' }, LATER).status).toEqual(before.status);
   });
 
   test('records nothing in the outbox where nobody receives events', () => {
