@@ -25,14 +25,12 @@ async function demo(): Promise<string[]> {
   const isGuest = resolveCluster(process.env).kind === 'current';
   screen.say('1. A Kubernetes API server with the six kinds of lablet.dev');
   const leash = await leashProgram(process.env, screen.say);
-  const cluster = await openCluster(process.env, [CRDS], screen.say);
-  endings.push(() => cluster.stop());
+  const cluster = await toBeStopped(openCluster(process.env, [CRDS], screen.say));
   if (isGuest) await refuseIfInUse(cluster.kubectl);
   screen.say(`   ${cluster.description}`);
 
   screen.say('2. Simulators of CML, LDS and GradingEngine, a sink for CloudEvents, and the controller with its ServiceAccount');
-  const stack = await startStack({ cluster, leash, world: { processes: true, bootDelay: '3s', script: SCRIPT } });
-  endings.push(() => stack.stop());
+  const stack = await toBeStopped(startStack({ cluster, leash, world: { processes: true, bootDelay: '3s', script: SCRIPT } }));
   if (isGuest) endings.push(() => removeSamples(cluster.kubectl));
   const { world } = stack;
   screen.say(`   CML ${world.cml[0]?.url ?? ''} · LDS ${world.lds.url} · GradingEngine ${world.grading.url} · events in ${stack.controller.ingestUrl} · events out ${stack.sink.url}`);
@@ -83,6 +81,12 @@ async function keep(cluster: Cluster, { controller, world }: Stack): Promise<voi
   tail -f ${controller.logFile}
 `);
   await new Promise<never>(() => undefined);
+}
+
+/** Sees to it that what is being started is stopped in the end, also when the end comes in the middle of the start. */
+function toBeStopped<T extends { stop(): Promise<void> }>(starting: Promise<T>): Promise<T> {
+  endings.push(async () => (await starting.catch(() => undefined))?.stop());
+  return starting;
 }
 
 async function endAll(): Promise<void> {
