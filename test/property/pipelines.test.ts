@@ -32,7 +32,7 @@ const drawnStep = fc.record({
 /** Pipelines of any shape: every standard step is replaced by drawn ones, some of which need later ones. */
 const plans: fc.Arbitrary<Plan> = fc.array(drawnStep, { minLength: 1, maxLength: 6 }).map((drawn) => {
   const name = (index: number): string => `s${index % drawn.length}`;
-  const steps = drawn.map(({ outcomes: _, needs, ...limits }, index) => ({ name: name(index), ...limits, ...(needs && { needs: [...new Set(needs.map(name))] }) }));
+  const steps = drawn.map(({ needs, maxAttempts, delaySeconds, timeoutSeconds, optional }, index) => ({ name: name(index), maxAttempts, delaySeconds, timeoutSeconds, optional, ...(needs && { needs: [...new Set(needs.map(name))] }) }));
   const definition = definitionSpec({ pipelines: { teardown: { remove: ['deregister_lds', 'wipe_or_delete_lab', 'archive'], insertAfter: { stop_lab: steps }, overrides: { stop_lab: { handler: 'first' } } } } });
   return { definition, outcomes: new Map(drawn.map(({ outcomes }, index) => [name(index), outcomes])) };
 }).filter(({ definition }) => {
@@ -65,12 +65,12 @@ async function play(plan: Plan, crash: (pass: number) => boolean): Promise<{ end
   const busySince = new Map<string, number>();
 
   // What a step throws is its failure: so a broken rule is kept, and told in the end.
-  let broken: unknown;
+  let broken: Error | undefined;
   const handle = (spec: StepSpec): Step => async (context: StepContext) => {
     try {
       mayRun(spec, context);
     } catch (error) {
-      broken ??= error;
+      broken ??= error as Error;
     }
     return act(spec, context);
   };
@@ -121,7 +121,7 @@ async function play(plan: Plan, crash: (pass: number) => boolean): Promise<{ end
     await clock.settle();
     while (!progress) await clock.advance(1_000);
     const { changes, waitMs } = await running;
-    if (broken !== undefined) throw broken;
+    if (broken) throw broken;
     if (crash(pass)) {
       await clock.advance(2_000);
       continue;
