@@ -58,6 +58,8 @@ export interface Scenario {
   /** As `kubectl patch lses NAME --type=merge`. */
   patch(name: string, change: object): Promise<void>;
   annotate(name: string, annotations: Record<string, string>): Promise<void>;
+  /** As `kubectl delete lses NAME --wait=false`. */
+  remove(name: string): Promise<void>;
   /** Waits until the object of the session is gone, and resolves with the time at which that was seen. */
   gone(name: string): Promise<Date>;
   /** Posts a CloudEvent to the ingest endpoint. */
@@ -112,6 +114,7 @@ export async function startScenario({ scale, world = {}, environment = {} }: Sce
         return found;
       }, LIMIT_MS),
     annotate: (name, annotations) => patch(name, { metadata: { annotations } }),
+    remove: (name) => client.delete(LABLET_SESSIONS, name, NAMESPACE),
     gone: (name) =>
       eventually(async () => {
         try {

@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { LABLET_DEFINITIONS } from '../../../src/api/kinds.ts';
+import { EMITTED_TYPES } from '../../../src/api/events.ts';
+import { eventually } from '../../support/eventually.ts';
+import { eventsOf, NAMESPACE, startScenario, type Scenario } from '../../support/scenario.ts';
+import type { LabletDefinition } from '../../../src/api/labletdefinition.ts';
+import type { LabletSession } from '../../../src/api/labletsession.ts';
+
+/** An archive is closed after 36 s here. */
+const SCALE = 100;
+
+/** What a graded session tells, in the order of the contract, §10.1: a child before the phase that it belongs to. */
+const STORY = [
+  'session.pending', 'session.scheduled', 'session.instantiating', 'user_session.created', 'session.ready', 'session.running', 'grading_session.created', 'session.collecting',
+  'session.grading', 'score_report.created', 'session.graded', 'session.stopping', 'session.stopped', 'session.terminated',
+];
+
+describe('from a definition to a result (acceptance scenario 1)', () => {
+  let world: Scenario;
+  let definition: LabletDefinition;
+  let session: LabletSession;
+
+  beforeAll(async () => {
+    world = await startScenario({ scale: SCALE, world: { script: { lds: [{ candidate: '*', startAfter: '10s', endAfter: '30s' }], grading: [{ candidate: '*', score: 87, maxScore: 100, cutScore: 60, after: '10s' }] } } });
+    await world.define('exam', { version: '1.0.0' });
+    await world.client.mergePatch(LABLET_DEFINITIONS, 'exam', NAMESPACE, { spec: { version: '1.1.0' } });
+    await eventually(async () => {
+      definition = await world.client.get(LABLET_DEFINITIONS, 'exam', NAMESPACE);
+      expect(definition.status?.currentVersion).toBe('1.1.0');
+    });
+    await world.book('ada', 'exam', { reservationId: 'res-5521' });
+    session = await world.reaches('ada', 'Archived');
+    // The archive is closed by a person here; its own time is another test's subject.
+    await world.patch('ada', { metadata: { finalizers: [...(session.metadata.finalizers ?? []), 'test.example/keep'] } });
+    await world.remove('ada');
+    session = await world.reaches('ada', 'Terminated');
+    await eventually(() => expect(eventsOf(world.stack.sink.deliveries, session.metadata.uid)).toHaveLength(STORY.length));
+  }, 120_000);
+  afterAll(async () => {
+    await world.stop();
+  });
+
+  test('every event type but those of workers is seen', () => {
+    const seen = new Set(world.stack.sink.deliveries.map(({ type }) => type));
+    expect([...seen].sort()).toEqual(EMITTED_TYPES.filter((type) => !type.startsWith('ccm.worker.')).sort());
+    expect(seen.size).toBe(16);
+  });
+
+  test('the session tells its story in the order of the contract', () => {
+    expect(eventsOf(world.stack.sink.deliveries, session.metadata.uid).map(({ type }) => type)).toEqual(STORY);
+  });
+
+  test('the definition tells of itself, and of its next version', () => {
+    expect(eventsOf(world.stack.sink.deliveries, definition.metadata.uid).map(({ type }) => type)).toEqual(['definition.created', 'definition.version.created']);
+  });
+
+  test('each source counts from 1 without a gap, and no id comes twice', () => {
+    const { deliveries } = world.stack.sink;
+    for (const [, own] of Map.groupBy(deliveries, ({ source }) => source)) expect(own.map(({ sequence }) => sequence)).toEqual(own.map((_, index) => index + 1));
+    expect(new Set(deliveries.map(({ id }) => id)).size).toBe(deliveries.length);
+  });
+
+  test('what the events say fits together: one session, one access, one grading, one result', async () => {
+    const data = (type: string): Readonly<Record<string, unknown>> => world.stack.sink.deliveries.find((event) => event.type === `ccm.lablet.${type}`)?.data ?? {};
+    const [report] = await world.reports('ada');
+    expect(data('session.pending')).toMatchObject({ session_id: session.metadata.uid, definition_id: definition.metadata.uid, definition_version: '1.1.0', owner_id: 'proctor-7', reservation_id: 'res-5521' });
+    expect(data('session.scheduled')).toMatchObject({ worker_id: session.status?.workerName, allocated_ports: session.status?.allocatedPorts });
+    expect(data('session.running')['user_session_id']).toBe(data('user_session.created')['user_session_id']);
+    expect(data('session.grading')['grading_session_id']).toBe(data('grading_session.created')['grading_session_id']);
+    expect(data('session.graded')).toMatchObject({ score: 87, passed: true, score_report_id: data('score_report.created')['score_report_id'] });
+    expect(data('session.terminated')).toMatchObject({ final_state: 'archived', score_report_id: data('session.graded')['score_report_id'] });
+    expect(report?.spec).toMatchObject({ score: 87, maxScore: 100, passed: true, definition: { name: 'exam', version: '1.1.0' } });
+  });
+});
