@@ -5,13 +5,14 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { crds } from './crds.ts';
+import { lifecycle } from './lifecycle.ts';
 import { check, write } from './output.ts';
 import type { Generator } from './output.ts';
 import { rbac } from './rbac.ts';
 import { apiReference } from './reference.ts';
 import { sampleTopology } from './samples.ts';
 
-const GENERATORS: readonly Generator[] = [crds, rbac, apiReference, sampleTopology];
+const GENERATORS: readonly Generator[] = [lifecycle, crds, rbac, apiReference, sampleTopology];
 const root = resolve(import.meta.dirname, '../..');
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
