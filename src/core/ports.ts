@@ -76,6 +76,12 @@ export function freeCount(range: PortRange, taken: ReadonlySet<number>): number 
   return Math.max(0, range.end - range.start + 1 - inRange);
 }
 
+/** Are `count` numbers of the range free? */
+export function hasFree(range: PortRange, taken: ReadonlySet<number>, count: number): boolean {
+  // All taken ones in the range: the worst that can be, and mostly enough to know.
+  return range.end - range.start + 1 - taken.size >= count || freeCount(range, taken) >= count;
+}
+
 /** Every port of a worker that is in use: those of its Labs, in any state, and those of labs that are not ours. */
 export function takenPorts(
   labs: Iterable<{ readonly ports: readonly { readonly number: number }[] }>,

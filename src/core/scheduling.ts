@@ -4,7 +4,7 @@
  */
 import picomatch from 'picomatch';
 import { compareVersions } from './version.ts';
-import { allocatePorts, freeCount } from './ports.ts';
+import { allocatePorts, hasFree } from './ports.ts';
 import type { AllocatedPort, PortRange, PortTemplate } from './ports.ts';
 import type { PinnedDefinition, Resources } from './definition.ts';
 
@@ -78,7 +78,7 @@ const FILTERS: readonly Filter[] = [
   (worker, demand) => unless(worker.used.nodes + demand.nodeCount <= worker.nodeLimit, 'NodeLimit'),
   (worker, { resources }) => unless((['cpu', 'memory', 'storage'] as const).every((name) => worker.used[name] + resources[name] <= worker.declared[name]), 'InsufficientResources'),
   (worker, demand) => unless(imageFits(worker, demand), 'IncompatibleImage'),
-  (worker, demand) => unless(reusable(worker, demand) !== undefined || freeCount(worker.portRange, worker.takenPorts) >= demand.portCount, 'NoPorts'),
+  (worker, demand) => unless(reusable(worker, demand) !== undefined || hasFree(worker.portRange, worker.takenPorts, demand.portCount), 'NoPorts'),
   (worker, demand) => unless(!demand.nestedVirtualization || worker.nestedVirtualization, 'NoNestedVirtualization'),
 ];
 
@@ -96,11 +96,11 @@ function imageFits(worker: WorkerSnapshot, demand: Demand): boolean {
 
 /** The free Lab of the same definition and version that is ready soonest. */
 export function reusable(worker: WorkerSnapshot, demand: Demand): ReusableLab | undefined {
-  if (!demand.labReuse) return undefined;
+  if (!demand.labReuse || worker.reusableLabs.length === 0) return undefined;
   const order = ['Wiped', 'Defined', 'Stopped'];
   return worker.reusableLabs
     .filter((lab) => lab.definition === demand.definition)
-    .toSorted((a, b) => order.indexOf(a.state) - order.indexOf(b.state) || (a.name < b.name ? -1 : 1))[0];
+    .sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state) || (a.name < b.name ? -1 : 1))[0];
 }
 
 /** Why the session cannot run on the worker now; undefined: it can. */
@@ -120,39 +120,44 @@ export function score(worker: WorkerSnapshot, demand: Demand): number {
   return (ratio('cpu') + ratio('memory')) / 2 + Math.min(0.05, 0.01 * worker.sessions) + (reusable(worker, demand) ? REUSE_BONUS : 0);
 }
 
-export type Placement =
-  | { kind: 'assign'; worker: WorkerSnapshot; reuse: ReusableLab | undefined }
+export type Placement<W extends WorkerSnapshot = WorkerSnapshot> =
+  | { kind: 'assign'; worker: W; reuse: ReusableLab | undefined }
   | { kind: 'wait'; message: string; rejections: Partial<Record<Rejection, number>> };
 
+/** What a worker is worth to a session: why it cannot have it, or how well it would. */
+type Verdict = { rejection: Rejection } | { rejection: undefined; score: number };
+
+function judge(worker: WorkerSnapshot, demand: Demand): Verdict {
+  const found = rejection(worker, demand);
+  return found ? { rejection: found } : { rejection: undefined, score: score(worker, demand) };
+}
+
 /** The best worker for a session, or what every worker lacks: `0/7 workers: 3 NodeLimit, 4 InsufficientResources`. */
-export function place(demand: Demand, workers: readonly WorkerSnapshot[]): Placement {
-  const rejections: Partial<Record<Rejection, number>> = {};
-  let best: { worker: WorkerSnapshot; score: number } | undefined;
-  for (const worker of workers) {
-    const found = rejection(worker, demand);
-    if (found) {
-      rejections[found] = (rejections[found] ?? 0) + 1;
-      continue;
-    }
-    const candidate = { worker, score: score(worker, demand) };
-    if (!best || better(candidate, best)) best = candidate;
-  }
+export function place<W extends WorkerSnapshot>(demand: Demand, workers: readonly W[], verdictOf: (worker: W, index: number) => Verdict = (worker) => judge(worker, demand)): Placement<W> {
+  let best: { worker: W; score: number } | undefined;
+  workers.forEach((worker, index) => {
+    const verdict = verdictOf(worker, index);
+    if (verdict.rejection) return;
+    if (!best || verdict.score > best.score || (verdict.score === best.score && fuller(worker, best.worker))) best = { worker, score: verdict.score };
+  });
   if (best) return { kind: 'assign', worker: best.worker, reuse: reusable(best.worker, demand) };
-  return { kind: 'wait', message: explain(rejections, workers.length), rejections };
+  return explain(workers.map((worker, index) => verdictOf(worker, index).rejection));
 }
 
 const remainingMemory = (worker: WorkerSnapshot): number => worker.declared.memory - worker.used.memory;
 
-function better(a: { worker: WorkerSnapshot; score: number }, b: { worker: WorkerSnapshot; score: number }): boolean {
-  if (a.score !== b.score) return a.score > b.score;
-  const memory = remainingMemory(a.worker) - remainingMemory(b.worker);
-  return memory === 0 ? a.worker.name < b.worker.name : memory < 0;
+/** Between equal scores: the worker with less memory left, then the first by name. */
+function fuller(a: WorkerSnapshot, b: WorkerSnapshot): boolean {
+  const memory = remainingMemory(a) - remainingMemory(b);
+  return memory === 0 ? a.name < b.name : memory < 0;
 }
 
-function explain(rejections: Partial<Record<Rejection, number>>, workers: number): string {
-  if (workers === 0) return '0/0 workers: there is no worker. Create a Worker, or a WorkerTemplate that can make one.';
+function explain(found: readonly (Rejection | undefined)[]): Extract<Placement, { kind: 'wait' }> {
+  const rejections: Partial<Record<Rejection, number>> = {};
+  for (const reason of found) if (reason) rejections[reason] = (rejections[reason] ?? 0) + 1;
   const counts = REJECTIONS.flatMap((reason) => (rejections[reason] ? [`${rejections[reason]} ${reason}`] : []));
-  return `0/${workers} workers: ${counts.join(', ')}`;
+  const why = found.length === 0 ? 'there is no worker. Create a Worker, or a WorkerTemplate that can make one.' : counts.join(', ');
+  return { kind: 'wait', message: `0/${found.length} workers: ${why}`, rejections };
 }
 
 /** A session that waits for a worker. */
@@ -182,26 +187,39 @@ export type Assignment =
   | { key: string; kind: 'assign'; workerName: string; reuse: ReusableLab | undefined; ports: readonly AllocatedPort[] }
   | { key: string; kind: 'wait'; message: string; rejections: Partial<Record<Rejection, number>> };
 
+/** The copy of a worker on which decisions are counted. */
+type Counted = WorkerSnapshot & { takenPorts: Set<number>; decisions: number };
+
 /**
  * Places a queue of sessions, in its order: each decision is counted before the next is made. A session that fits
  * nowhere does not hold up the ones behind it. The snapshot is not changed; the counting is done on a copy.
  */
 export function placeAll(requests: readonly Request[], snapshot: readonly WorkerSnapshot[]): Assignment[] {
-  const workers = snapshot.map((worker) => ({ ...worker, used: { ...worker.used }, takenPorts: new Set(worker.takenPorts), reusableLabs: [...worker.reusableLabs] }));
+  const workers = snapshot.map((worker): Counted => ({ ...worker, used: { ...worker.used }, takenPorts: new Set(worker.takenPorts), decisions: 0 }));
+  const verdicts = new Map<Demand, { decisions: number; verdict: Verdict }[]>();
   return requests.map(({ key, demand, ports }): Assignment => {
-    const placement = place(demand, workers);
+    const known = verdicts.get(demand) ?? [];
+    verdicts.set(demand, known);
+    // Sessions of one definition version share a demand, and a decision changes one worker: what was found about the others still holds.
+    const placement = place(demand, workers, (worker, index) => {
+      const kept = known[index];
+      if (kept?.decisions === worker.decisions) return kept.verdict;
+      const verdict = judge(worker, demand);
+      known[index] = { decisions: worker.decisions, verdict };
+      return verdict;
+    });
     if (placement.kind === 'wait') return { key, ...placement };
-    const worker = workers.find((candidate) => candidate.name === placement.worker.name);
-    if (!worker) throw new Error(`worker ${placement.worker.name} is not in the snapshot`);
-    const allocation = placement.reuse ? { ok: true as const, ports: [] } : allocatePorts({ range: worker.portRange, taken: worker.takenPorts, templates: ports });
+    const { worker, reuse } = placement;
+    const allocation = reuse ? { ok: true as const, ports: [] } : allocatePorts({ range: worker.portRange, taken: worker.takenPorts, templates: ports });
     if (!allocation.ok) return { key, kind: 'wait', message: `0/${workers.length} workers: 1 NoPorts (${allocation.message})`, rejections: { NoPorts: 1 } };
-    hold(worker, demand, placement.reuse, allocation.ports);
-    return { key, kind: 'assign', workerName: worker.name, reuse: placement.reuse, ports: allocation.ports };
+    hold(worker, demand, reuse, allocation.ports);
+    return { key, kind: 'assign', workerName: worker.name, reuse, ports: allocation.ports };
   });
 }
 
 /** Counts a decision on a worker's copy. */
-function hold(worker: WorkerSnapshot & { takenPorts: Set<number> }, demand: Demand, reuse: ReusableLab | undefined, ports: readonly AllocatedPort[]): void {
+function hold(worker: Counted, demand: Demand, reuse: ReusableLab | undefined, ports: readonly AllocatedPort[]): void {
+  worker.decisions += 1;
   for (const name of ['cpu', 'memory', 'storage'] as const) worker.used[name] += demand.resources[name];
   worker.used.nodes += demand.nodeCount;
   worker.sessions += 1;

@@ -23,6 +23,9 @@ const INGEST_ROWS: ReadonlySet<RowId> = new Set(['T9', 'T11', 'T12', 'T15', 'T16
 /** The rows that an event causes; people, deadlines and pipelines are the leader's business. */
 const byEvent: RowFilter = (row, because) => INGEST_ROWS.has(row) && because.eventId !== undefined;
 
+/** Bytes of the inbox without deferred data: 64 events of usual senders take 12 KiB, and a status must stay below 100 kB. */
+const MEMORY_MAX_BYTES = 16 * 1024;
+
 /** Decides about one event. Nothing is written, and the same event again is a Duplicate once it was. */
 export function consume(session: LabletSession, event: ConsumedEvent, world: SessionWorld, now: Date): Consumption {
   const s = situation(session, world, now);
@@ -46,11 +49,16 @@ function store(s: Situation, event: ConsumedEvent, now: Date): InboxEntry {
   return kept;
 }
 
-/** The newest entries; one that still waits is never pushed out. */
+/** The newest entries, by number and by what their names weigh; one that still waits is never pushed out. */
 function trimmed(inbox: InboxEntry[]): InboxEntry[] {
-  let surplus = inbox.length - INBOX_MAX;
-  return inbox.filter((entry) => entry.result === 'Deferred' || surplus-- <= 0);
+  let [count, bytes] = [0, 0];
+  return inbox.toReversed().filter((entry) => {
+    bytes += Buffer.byteLength(JSON.stringify(without(entry, 'data')));
+    return entry.result === 'Deferred' || (++count <= INBOX_MAX - waitingIn(inbox) && bytes <= MEMORY_MAX_BYTES);
+  }).reverse();
 }
+
+const waitingIn = (inbox: readonly InboxEntry[]): number => inbox.filter((entry) => entry.result === 'Deferred').length;
 
 const deferredBytes = (s: Situation): number => (s.draft.inbox ?? []).reduce((bytes, entry) => bytes + Buffer.byteLength(entry.data ?? ''), 0);
 

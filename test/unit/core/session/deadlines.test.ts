@@ -160,7 +160,7 @@ describe('a failed grading', () => {
     const story = held();
     expect(story.judge().rows).toEqual([]);
     expect(story.phase).toBe('Grading');
-    expect(getCondition(story.status, 'Graded')).toMatchObject({ status: 'False', reason: 'GradingFailed', message: expect.stringMatching(/no device answers.*lablet\.dev\/regrade.*lablet\.dev\/release-hold/) as string });
+    expect(getCondition(story.status, 'Graded')).toMatchObject({ status: 'False', reason: 'GradingFailed', message: expect.stringMatching(/no device answers.*lablet\.dev\/regrade.*lablet\.dev\/release-hold/) });
   });
 
   test('Hold: a timeout holds too, and the hold replaces the grading timeout', () => {

@@ -272,7 +272,7 @@ describe('what goes with the rows', () => {
     status.pipeline?.steps.forEach((step) => { if (step.name === 'lds_provision') Object.assign(step, { state: 'Failed', error: 'LDS answers 503' }); });
     story.session = { ...story.session, status };
     expect(story.judge().rows).toEqual(['T6']);
-    expect(getCondition(story.status, 'Degraded')).toMatchObject({ status: 'True', reason: 'LdsUnavailable', message: expect.stringContaining('LDS answers 503') as string });
+    expect(getCondition(story.status, 'Degraded')).toMatchObject({ status: 'True', reason: 'LdsUnavailable', message: expect.stringContaining('LDS answers 503') });
     expect(story.annotate({ 'lablet.dev/start': '' }).judge().rows).toEqual(['T9']);
   });
 
@@ -299,7 +299,7 @@ describe('what goes with the rows', () => {
   });
 
   test('what a teardown leaves behind is named in an Event', () => {
-    expect(sessionAt('Stopping').advance(10 * MINUTE).judge().notices).toEqual([{ type: 'Warning', reason: 'TeardownTimeout', message: expect.stringContaining('campus-edge-7d1f0c2a') as string }]);
+    expect(sessionAt('Stopping').advance(10 * MINUTE).judge().notices).toEqual([{ type: 'Warning', reason: 'TeardownTimeout', message: expect.stringContaining('campus-edge-7d1f0c2a') }]);
   });
 
   test('an archived session drops inbox, devices and pipeline at its end and keeps its result', () => {
@@ -323,9 +323,9 @@ describe('what goes with the rows', () => {
 
 test('a waiting session says what it waits for and what would help', () => {
   const missing = new Story({ world: { definition: { state: 'missing' } } }).judge().status;
-  expect(getCondition(missing, 'Scheduled')).toMatchObject({ status: 'False', reason: 'DefinitionNotFound', message: expect.stringContaining('Create it') as string });
+  expect(getCondition(missing, 'Scheduled')).toMatchObject({ status: 'False', reason: 'DefinitionNotFound', message: expect.stringContaining('Create it') });
   const notReady = new Story({ world: { definition: { state: 'notReady', message: 'the ConfigMap has no key lab.yaml' } } }).judge().status;
-  expect(getCondition(notReady, 'Scheduled')).toMatchObject({ reason: 'DefinitionNotReady', message: expect.stringContaining('no key lab.yaml') as string });
+  expect(getCondition(notReady, 'Scheduled')).toMatchObject({ reason: 'DefinitionNotReady', message: expect.stringContaining('no key lab.yaml') });
   const booting = sessionAt('Scheduled').at('2026-11-23T09:46:00Z').worker('notReady', 'its phase is Starting').judge().status;
   expect(getCondition(booting, 'LabReady')).toMatchObject({ status: 'False', reason: 'WorkerNotReady', message: 'Waits for worker w-metal-01: its phase is Starting' });
 });
