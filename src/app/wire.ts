@@ -56,8 +56,10 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     metrics.externalCallDuration.observe({ system }, seconds);
   };
   const clients = createClientFactory({ credentials: (key, options) => secrets.credentials(key, options), onCall });
-  const s3 = new S3({ endpoint: config.AWS_ENDPOINT_URL_S3, onCall });
-  const topologies = createTopologySources({ s3, allowHosts: config.TOPOLOGY_ALLOW_HOSTS, maxBytes: MAX_TOPOLOGY_BYTES });
+  const s3 = { endpoint: config.AWS_ENDPOINT_URL_S3, onCall };
+  // A topology is read again by itself; a step that keeps evidence has one try, so what it calls has several.
+  const [topologyObjects, evidenceObjects] = [new S3(s3), new S3({ ...s3, attempts: 8 })];
+  const topologies = createTopologySources({ s3: topologyObjects, onCall, allowHosts: config.TOPOLOGY_ALLOW_HOSTS, maxBytes: MAX_TOPOLOGY_BYTES });
   const sinks = createSinks({ urls: config.CLOUDEVENTS_SINK_URL, mode: config.CLOUDEVENTS_MODE, kSink: config.K_SINK, kCeOverrides: config.K_CE_OVERRIDES, kCaCerts: config.K_CA_CERTS });
   const [deadLetter] = createSinks({ urls: config.CLOUDEVENTS_DEAD_LETTER_URL, mode: config.CLOUDEVENTS_MODE });
 
@@ -75,7 +77,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     client, caches, clock, log, metrics, clients, secrets, leadership: elector.leadership, events: recorder,
     outbox: { amend: emitter.amend, isDrained: (object) => emitter.isDrained(object), abandon: (object, signal) => emitter.abandon(object, signal) },
     revisions: new RevisionStore(client),
-    evidence: evidenceStore(config.EVIDENCE_URL, s3),
+    evidence: evidenceStore(config.EVIDENCE_URL, evidenceObjects),
     topologies,
     settings: await settings(config, client, sinks.length > 0),
   };
@@ -108,7 +110,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
   return {
     manager, log,
     close: async () => {
-      await Promise.all([clients.close(), topologies.close(), s3.close(), ...sinks.map((sink) => sink.close()), deadLetter?.close()]);
+      await Promise.all([clients.close(), topologies.close(), topologyObjects.close(), evidenceObjects.close(), ...sinks.map((sink) => sink.close()), deadLetter?.close()]);
       await client.close();
     },
   };

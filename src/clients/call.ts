@@ -12,7 +12,7 @@ export interface CallOptions {
 
 /** One attempt of one call, for metrics. */
 export interface CallReport {
-  readonly system: ExternalSystem;
+  readonly system: ExternalSystem | 'topology';
   readonly host: string;
   /** Method and path template, without ids: bounded in number. */
   readonly call: string;

@@ -20,7 +20,7 @@ export interface S3Options {
   readonly onCall?: OnCall | undefined;
   /** For one call with its retries, in milliseconds. @default 30000 */
   readonly timeoutMs?: number | undefined;
-  /** Tries of one call, with AWS's own backoff between them. @default 3 */
+  /** Tries of one call, with AWS's own backoff between them: some 6 s in all for 8 tries. @default 3 */
   readonly attempts?: number | undefined;
 }
 

@@ -3,6 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import { Agent, request } from 'undici';
 import type { Dispatcher } from 'undici';
 import { reasonOf } from '../abort.ts';
+import type { OnCall } from '../call.ts';
 import { TooLargeError, readBounded } from '../bounded.ts';
 import { kindOfStatus, readTransportError } from '../failures.ts';
 import type { AddressGuard } from './guard.ts';
@@ -10,6 +11,8 @@ import { TopologySourceError, shownUri, tooLarge } from './port.ts';
 import type { ReadOptions, TopologyRead, TopologySource } from './port.ts';
 
 const MAX_REDIRECTS = 3;
+/** A host that does not even take connections is not waited for as long as a slow one. */
+const CONNECT_TIMEOUT_MS = 5_000;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 export interface HttpTopologyOptions {
@@ -20,25 +23,31 @@ export interface HttpTopologyOptions {
   readonly timeoutMs?: number | undefined;
   /** Trusts this CA (PEM) and no other. @default the public ones and those of NODE_EXTRA_CA_CERTS */
   readonly ca?: string | undefined;
+  readonly onCall?: OnCall | undefined;
 }
 
 export class HttpTopologySource implements TopologySource {
   readonly #agent: Agent;
   readonly #maxBytes: number;
   readonly #timeoutMs: number;
+  readonly #onCall: OnCall | undefined;
 
-  constructor({ guard, maxBytes, timeoutMs = 30_000, ca }: HttpTopologyOptions) {
+  constructor({ guard, maxBytes, timeoutMs = 30_000, ca, onCall }: HttpTopologyOptions) {
+    this.#onCall = onCall;
     this.#maxBytes = maxBytes;
     this.#timeoutMs = timeoutMs;
-    this.#agent = new Agent({ connect: guard.connector({ timeoutMs, ca }), headersTimeout: 0, bodyTimeout: 0 });
+    this.#agent = new Agent({ connect: guard.connector({ timeoutMs: CONNECT_TIMEOUT_MS, ca }), headersTimeout: 0, bodyTimeout: 0 });
   }
 
   async read(uri: string, { signal, etag }: ReadOptions): Promise<TopologyRead> {
     const within = AbortSignal.any([signal, AbortSignal.timeout(this.#timeoutMs)]);
     let url = checked(uri, 'spec.topology.uri');
+    const started = performance.now();
+    let outcome: number | string = 'aborted';
     try {
       for (let hops = 0; ; hops += 1) {
         const response = await this.#get(url, etag, within);
+        outcome = response.statusCode;
         const next = redirectOf(response, url);
         if (next === undefined) return await this.#contentOf(response, url, etag);
         await response.body.dump({ limit: 0 });
@@ -46,7 +55,11 @@ export class HttpTopologySource implements TopologySource {
         url = next;
       }
     } catch (error) {
-      throw this.#explain(error, url, signal, within);
+      const failure = this.#explain(error, url, signal, within);
+      if (failure instanceof TopologySourceError && outcome === 'aborted') outcome = failure.reason;
+      throw failure;
+    } finally {
+      this.#onCall?.({ system: 'topology', host: url.host, call: 'GET', status: outcome, seconds: (performance.now() - started) / 1000 });
     }
   }
 

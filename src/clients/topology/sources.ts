@@ -1,3 +1,4 @@
+import type { OnCall } from '../call.ts';
 import type { S3 } from '../s3.ts';
 import { AddressGuard } from './guard.ts';
 import { HttpTopologySource } from './http-source.ts';
@@ -10,11 +11,12 @@ export interface TopologySourcesOptions {
   readonly allowHosts: readonly string[];
   /** More bytes than this are no topology. */
   readonly maxBytes: number;
+  readonly onCall?: OnCall | undefined;
 }
 
 /** Every kind of URI that a definition may name, behind one source. */
-export function createTopologySources({ s3, allowHosts, maxBytes }: TopologySourcesOptions): TopologySource & { close(): Promise<void> } {
-  const http = new HttpTopologySource({ guard: new AddressGuard(allowHosts), maxBytes });
+export function createTopologySources({ s3, allowHosts, maxBytes, onCall }: TopologySourcesOptions): TopologySource & { close(): Promise<void> } {
+  const http = new HttpTopologySource({ guard: new AddressGuard(allowHosts), maxBytes, onCall });
   const objects = new S3TopologySource({ s3, maxBytes });
   return {
     read: (uri, options) => (uri.startsWith('s3:') ? objects : http).read(uri, options),

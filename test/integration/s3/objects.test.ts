@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { s3Evidence } from '../../../src/clients/evidence/s3.ts';
 import { S3 } from '../../../src/clients/s3.ts';
@@ -112,6 +113,21 @@ describe('evidence in S3', () => {
     await expect(put).rejects.toThrow(/PutObject: 400 \w*(Digest|Mismatch)/);
     await tampering.close();
   });
+});
+
+test('evidence outlasts a server that is away for a moment', async () => {
+  const own = await startS3Server();
+  await own.createBucket('exam-evidence');
+  const patient = new S3({ endpoint: own.endpoint, attempts: 8 });
+  let put: Promise<unknown> = Promise.resolve();
+  await own.restart(async () => {
+    put = s3Evidence(patient, 's3://exam-evidence').put('uid-1/a.cfg', Buffer.from('a'), never);
+    await expect(Promise.race([put, sleep(200, 'still trying')])).resolves.toBe('still trying');
+  });
+  await put;
+  expect((await own.kept('exam-evidence', 'uid-1/a.cfg')).toString()).toBe('a');
+  await patient.close();
+  await own.close();
 });
 
 test('S3 that is away fails soon and works again when it is back', async () => {

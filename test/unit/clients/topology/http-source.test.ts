@@ -1,5 +1,6 @@
 import type { LookupAddress } from 'node:dns';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import type { CallReport } from '../../../../src/clients/call.ts';
 import { AddressGuard } from '../../../../src/clients/topology/guard.ts';
 import type { Resolve } from '../../../../src/clients/topology/guard.ts';
 import { HttpTopologySource } from '../../../../src/clients/topology/http-source.ts';
@@ -150,6 +151,18 @@ describe('an answer that is no file', () => {
     stop.abort(reason);
     await expect(read).rejects.toBe(reason);
   });
+});
+
+test('every reading is counted once, with the last answer or why there was none', async () => {
+  const { url } = await serving(redirect('/lab.yaml'), file('lab'), status(404), redirect('http://10.0.0.1/'));
+  const calls: CallReport[] = [];
+  const web = new HttpTopologySource({ guard: new AddressGuard(['127.0.0.1']), maxBytes: LIMIT, onCall: (call) => calls.push(call) });
+  toClose.push(() => web.close());
+  await web.read(url, never);
+  await failureOf(web.read(url, never));
+  await failureOf(web.read(url, never));
+  await failureOf(web.read('http://10.0.0.1/', never));
+  expect(calls.map(({ system, call, status: outcome }) => [system, call, outcome])).toEqual([['topology', 'GET', 200], ['topology', 'GET', 404], ['topology', 'GET', 302], ['topology', 'GET', 'SourceBlocked']]);
 });
 
 describe('a URI', () => {
