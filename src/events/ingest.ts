@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { isConsumedType, readConsumedData } from '../api/events.ts';
+import { ConflictError } from '../kube/errors.ts';
 import { RecentMap } from '../runtime/recent-map.ts';
 import { Turns } from '../runtime/turns.ts';
 import { isUnder } from './cloudevent.ts';
@@ -102,7 +103,9 @@ export class Ingest {
           return { status: 202, result: WORDS[result] };
       }
     } catch (error) {
-      this.#deps.log.error({ session: `${session.metadata.namespace ?? ''}/${session.metadata.name}`, uid: session.metadata.uid, eventId: event.id, error }, 'event could not be stored');
+      // That others keep writing is no fault: the sender comes again, and finds the session at rest.
+      const level = error instanceof ConflictError ? 'warn' : 'error';
+      this.#deps.log[level]({ session: `${session.metadata.namespace ?? ''}/${session.metadata.name}`, uid: session.metadata.uid, eventId: event.id, error }, 'event could not be stored');
       return { status: 503, result: 'failed', message: 'the effect could not be stored; send it again later', retryAfter: RETRY_AFTER_SECONDS };
     }
   }

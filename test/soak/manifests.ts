@@ -25,7 +25,7 @@ export function worldManifests(urls: readonly string[]): object[] {
     {
       apiVersion: API, kind: 'LabletDefinition', metadata: { name: DEFINITION, namespace: NAMESPACE },
       spec: {
-        version: '1.0.0', formQualifiedName: 'Exam CCNP EDGE v1 LAB 1.2', maxDuration: '2h', noShowTimeout: '2m', labReuse: false,
+        version: '1.0.0', formQualifiedName: 'Exam CCNP EDGE v1 LAB 1.2', maxDuration: '2h', noShowTimeout: '4m', labReuse: false,
         topology: { configMapRef: { name: 'campus-edge-topology', key: 'campus-edge.cml.yaml' } },
         resources: { cpu: '4', memory: '6Gi', storage: '40Gi' },
         grading: { rulesUri: 's3://exam-ccnp-edge-v1-lab-1-2/grade.xml', cutScore: 60, onFailure: 'Stop' },

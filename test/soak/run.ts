@@ -18,7 +18,7 @@ import { startTestStack } from '../support/stack.ts';
 import { DEFINITION, NAMESPACE, sessionManifest, SESSIONS_PER_WORKER, workerName, worldManifests } from './manifests.ts';
 import { plan, SCRIPT, type Planned } from './plan.ts';
 
-/** Durations of the domain are divided by this: a no-show is given up after 6 s, an archive kept for 3 min. */
+/** Durations of the domain are divided by this: a no-show is given up after 12 s, an archive kept for 3 min. */
 const TIME_SCALE = 20;
 /** After this long without the end of a session the soak gives up waiting, and says what hangs. */
 const STALL_MS = 150_000;
