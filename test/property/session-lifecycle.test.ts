@@ -183,7 +183,7 @@ test('every decision is a path of the table, with events without a gap, results 
       life.judge();
     }
     for (const row of life.story.rows) taken.add(row);
-  }), { numRuns: 150 });
+  }), { numRuns: 100 });
   // The lives are long enough to mean something.
   expect(taken.size).toBeGreaterThan(15);
 });
@@ -208,7 +208,7 @@ test('whatever happened before, a session reaches Terminated within the sum of i
       expect(deadlines).toBeLessThan(50);
     }
     expect(story.now.getTime() - silentFrom).toBeLessThanOrEqual(SUM_OF_LIMITS);
-  }), { numRuns: 150 });
+  }), { numRuns: 100 });
 });
 
 test('a deadline that is told is the first one: nothing changes before it', () => {
@@ -221,5 +221,5 @@ test('a deadline that is told is the first one: nothing changes before it', () =
     if (rows.length > 0) return;
     const room = wakeAt ? wakeAt.getTime() - story.now.getTime() - 1 : 1000 * HOUR;
     expect(story.advance(Math.floor(room * part)).look()).toMatchObject({ rows: [], wakeAt });
-  }), { numRuns: 150 });
+  }), { numRuns: 100 });
 });

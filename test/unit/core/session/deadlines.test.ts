@@ -74,7 +74,7 @@ describe('instantiate has 3 runs of 15 min, 30 s apart', () => {
     const story = sessionAt('Instantiating', { spec: ASAP });
     for (let run = 1; run < 3; run++) expect(story.advance(15 * MINUTE + 30 * SECOND).judge().rows).toEqual([]);
     expect(story.advance(15 * MINUTE + 30 * SECOND).judge().rows).toEqual(['T8']);
-    expect(story.status).toMatchObject({ reason: 'InstantiationFailed', ending: 'Failed', message: expect.stringContaining('in 3 run(s)') as string });
+    expect(story.status).toMatchObject({ reason: 'InstantiationFailed', ending: 'Failed', message: expect.stringContaining('in 3 run(s)') });
   });
 
   test('a failed step ends the run at once, a permanent error all runs', () => {
