@@ -293,6 +293,11 @@ describe('what goes with the rows', () => {
     expect(JSON.parse(collecting?.data ?? '{}')).toMatchObject({ collection_reason: reason, triggered_by: actor });
   });
 
+  test('the terminated event of a torn down session tells why it ended, not that it was torn down', () => {
+    const terminated = noShowStopped().finishPipeline().judge().status.outbox?.at(-1);
+    expect(JSON.parse(terminated?.data ?? '{}')).toEqual({ session_id: SESSION_UID, final_state: 'stopped', reason: 'NoShow' });
+  });
+
   test('usage is metered from the binding of the worker to its release', () => {
     const outbox = sessionAt('Stopped').status.outbox;
     expect(JSON.parse(outbox?.at(-1)?.data ?? '{}')).toEqual({ session_id: SESSION_UID, duration_seconds: 59 * 60, worker_seconds: 93 * 60, template_name: 'metal', cost_estimate: '6.1444' });
