@@ -16,12 +16,15 @@ import { startStack, type Stack } from './stack.ts';
 /** A demo takes half a minute; on a machine that is busy with other things it may take longer. */
 const LIMIT_MS = 180_000;
 const POLL_MS = 200;
+/** Lines of the controller's log that are shown when something went wrong. */
+const LOG_LINES = 15;
 const CRDS = resolve(import.meta.dirname, '../../crds');
 
 const screen = createScreen(process.stdout.isTTY && process.env['CI'] !== 'true');
 const endings: (() => Promise<void>)[] = [];
 
-async function demo(): Promise<string[]> {
+/** Resolves with whether all came as expected; says what did not. */
+async function demo(): Promise<boolean> {
   const isGuest = resolveCluster(process.env).kind === 'current';
   screen.say('1. A Kubernetes API server with the six kinds of lablet.dev');
   const leash = await leashProgram(process.env, screen.say);
@@ -46,20 +49,28 @@ async function demo(): Promise<string[]> {
   screen.say(await cluster.kubectl(['get', 'lses,lab,wrk,score', '--all-namespaces']));
   screen.say(`CloudEvents at the sink:\n${countByType(stack.sink.deliveries)}\n`);
   const found = problems(await stack.outcome(), EXPECTED);
+  if (found.length > 0) process.stderr.write(`not as expected:\n${found.map((line) => `  ${line}\n`).join('')}${await endOfLog(stack)}`);
+  else screen.say('as expected: Ada passed, Grace failed, Linus never came; every event arrived in order, and nothing is left on the host');
   if (process.env['KEEP'] === '1') await keep(cluster, stack);
-  return found;
+  return found.length === 0;
 }
 
 /** Waits until every session has come to its end, or the time is over: what is missing then is said by the comparison. */
 async function settled(stack: Stack): Promise<void> {
   const isDone = (): boolean => stack.sessions.list().length === EXPECTED.length && stack.sessions.list().every(isSettled);
-  const died = stack.controller.exited.then((code) => {
-    throw new Error(`the controller ended with exit code ${code}; see ${stack.controller.logFile}`);
+  const died = stack.controller.exited.then(async (code) => {
+    throw new Error(`the controller ended with exit code ${code}\n${await endOfLog(stack)}`);
   });
   const done = (async () => {
     for (const deadline = performance.now() + LIMIT_MS; !isDone() && performance.now() < deadline; ) await sleep(POLL_MS);
   })();
   await Promise.race([done, died]);
+}
+
+/** The log goes with the rest when the demo ends, so its end is shown where something went wrong. */
+async function endOfLog({ controller }: Stack): Promise<string> {
+  const lines = (await controller.log()).trimEnd().split('\n');
+  return `the end of the controller's log:\n${lines.slice(-LOG_LINES).map((line) => `  ${line}\n`).join('')}`;
 }
 
 async function keep(cluster: Cluster, { controller, world }: Stack): Promise<void> {
@@ -107,11 +118,9 @@ for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143]] as const) {
 }
 
 try {
-  const found = await demo();
+  const isAsExpected = await demo();
   await endAll();
-  if (found.length > 0) process.stderr.write(`not as expected:\n${found.map((line) => `  ${line}\n`).join('')}`);
-  else screen.say('as expected: Ada passed, Grace failed, Linus never came; every event arrived in order, and nothing is left on the host');
-  process.exitCode = found.length === 0 ? 0 : 1;
+  process.exitCode = isAsExpected ? 0 : 1;
 } catch (error) {
   // What is being stopped complains; the signal has its own exit code.
   if (!interrupted.signal.aborted) {
