@@ -62,8 +62,8 @@ export interface Scenario {
   remove(name: string): Promise<void>;
   /** Waits until the object of the session is gone, and resolves with the time at which that was seen. */
   gone(name: string): Promise<Date>;
-  /** Posts a CloudEvent to the ingest endpoint. */
-  post(event: Outgoing): Promise<Response>;
+  /** Posts a CloudEvent to the ingest endpoint, and resolves with status and headers of the answer. */
+  post(event: Outgoing): Promise<Pick<Response, 'status' | 'headers'>>;
   labs(): Promise<Lab[]>;
   reports(session: string): Promise<ScoreReport[]>;
   /** Reasons of the Kubernetes Events about a session. */
@@ -124,9 +124,12 @@ export async function startScenario({ scale, world = {}, environment = {} }: Sce
           return new Date();
         }
       }, LIMIT_MS),
-    post: ({ id = randomUUID(), source = '/test/broker', time = new Date().toISOString(), ...event }) => {
+    post: async ({ id = randomUUID(), source = '/test/broker', time = new Date().toISOString(), ...event }) => {
       const { headers, body } = HTTP.structured(new CloudEvent({ ...event, id, source, time }));
-      return fetch(stack.controller.ingestUrl, { method: 'POST', headers: headers as Record<string, string>, body: body as string });
+      const response = await fetch(stack.controller.ingestUrl, { method: 'POST', headers: headers as Record<string, string>, body: body as string });
+      // Read to its end, so that the connection is free again.
+      await response.arrayBuffer();
+      return response;
     },
     labs: async () => (await client.list<Lab>(LABS)).items,
     reports: async (name) => (await client.list<ScoreReport>(SCORE_REPORTS)).items.filter(({ spec }) => spec.sessionRef.name === name),
