@@ -1,6 +1,6 @@
 /**
  * The CloudEvents that this program takes in: four types, each with the data shapes that its senders are known
- * to use and the one shape that the rest of the program sees (domain §10.2).
+ * to use and the one shape that the rest of the program sees (contract §10.2).
  */
 import { z } from 'zod';
 import { text } from './schema.ts';

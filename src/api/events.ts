@@ -1,5 +1,5 @@
 /**
- * The event catalogue: every CloudEvents type that leaves this program, with the schema of its data (domain §10.1).
+ * The event catalogue: every CloudEvents type that leaves this program, with the schema of its data (contract §10.1).
  * Keys of data are a contract with others: mandatory ones are never optional, and none is ever renamed.
  * What comes in is in `consumed.ts`.
  */
@@ -131,7 +131,7 @@ export type EmittedData<T extends EmittedType> = z.output<(typeof EMITTED)[T]['d
 
 export const EMITTED_TYPES = Object.keys(EMITTED) as EmittedType[];
 
-/** May an overflowing outbox never lose this one? True of `*.terminated` alone (domain §10.1). */
+/** May an overflowing outbox never lose this one? True of `*.terminated` alone (contract §10.1). */
 export function isTerminalType(type: string): boolean {
   return type.endsWith('.terminated');
 }

@@ -6,10 +6,10 @@ export const API_VERSION = `${GROUP}/${VERSION}`;
 /** Category on every kind: `kubectl get lablet -A` lists them all. */
 export const CATEGORY = 'lablet';
 
-/** Set before the first effect for an object, removed after the last (design: "finalizers are separate writes"). */
+/** Set before the first effect for an object, removed after the last (docs/architecture.md: finalizers are separate writes). */
 export const FINALIZER = `${GROUP}/controller`;
 
-/** Acts of people on an object (domain §2.1 "Acts of people"); the kubectl plugin sets them. */
+/** Acts of people on an object (contract §2.1 "Acts of people"); the kubectl plugin sets them. */
 export const ANNOTATIONS = {
   /** Start a Ready session without LDS (T9). */
   start: `${GROUP}/start`,

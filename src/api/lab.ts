@@ -1,4 +1,4 @@
-/** Lab: one topology on one Worker's CML, bound to at most one session at a time (domain §1.3). */
+/** Lab: one topology on one Worker's CML, bound to at most one session at a time (contract §1.3). */
 import { z } from 'zod';
 import { PORT_PROTOCOLS } from './labletdefinition.ts';
 import { conditions, listMap, objectName, portNumber, rules, semver, sha256, text, time, uuid } from './schema.ts';

@@ -1,4 +1,4 @@
-/** LabletDefinition: a versioned lab template (domain §1.1). */
+/** LabletDefinition: a versioned lab template (contract §1.1). */
 import { z } from 'zod';
 import { emitterStatus } from './outbox.ts';
 import { conditions, DURATION, duration, formed, listMap, listSet, objectName, portNumber, quantity, rules, secretKeyRef, semver, sha256, text, time } from './schema.ts';
@@ -7,7 +7,7 @@ import type { CelRule } from './schema.ts';
 
 export const LICENSES = ['Personal', 'Enterprise', 'Evaluation'] as const;
 export const PIPELINES = ['instantiate', 'collectEvidence', 'computeGrading', 'teardown'] as const;
-/** Port protocols of topology tags (domain §4.2). */
+/** Port protocols of topology tags (contract §4.2). */
 export const PORT_PROTOCOLS = ['serial', 'vnc', 'ssh', 'telnet', 'tcp', 'http', 'https', 'pat'] as const;
 export type PortProtocol = (typeof PORT_PROTOCOLS)[number];
 
@@ -158,7 +158,7 @@ const VERSIONED = Object.keys(labletDefinitionSpec.shape).filter((field) => fiel
 // Optional fields cannot be compared whole (`self.?x == oldSelf.?x` is refused for its cost), hence has().
 const UNCHANGED = VERSIONED.map((f) => `has(self.spec.${f}) == has(oldSelf.spec.${f}) && (!has(self.spec.${f}) || self.spec.${f} == oldSelf.spec.${f})`).join(' && ');
 
-/** Versions only move forward (domain §1.1). A text that is no semantic version has its own message. */
+/** Versions only move forward (contract §1.1). A text that is no semantic version has its own message. */
 export const labletDefinitionRules: readonly CelRule[] = [
   {
     rule: `!isSemver(self.spec.version) || (${UNCHANGED}) || semver(self.spec.version).isGreaterThan(semver(oldSelf.spec.version))`,

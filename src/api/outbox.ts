@@ -1,4 +1,4 @@
-/** What an object remembers of the CloudEvents it caused: the transactional outbox and the history (domain §10.1). */
+/** What an object remembers of the CloudEvents it caused: the transactional outbox and the history (contract §10.1). */
 import { z } from 'zod';
 import { text, time, uuid } from './schema.ts';
 

@@ -80,7 +80,7 @@ export const sha256 = (): z.ZodString => formed(z.string().max(64), /^[0-9a-f]{6
 
 export const uuid = (): z.ZodString => z.string().min(1).max(64);
 
-/** TCP or UDP port of a CML host that PATty may open (domain §4.1). */
+/** TCP or UDP port of a CML host that PATty may open (contract §4.1). */
 export const portNumber = (): z.ZodNumber => z.number().int().min(1).max(65535);
 
 /** A key in a Secret of the same namespace, or of the controller's own where the field says so. */

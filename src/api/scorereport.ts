@@ -1,4 +1,4 @@
-/** ScoreReport: an immutable result that outlives its session (domain §1.5). */
+/** ScoreReport: an immutable result that outlives its session (contract §1.5). */
 import { z } from 'zod';
 import { objectName, rules, semver, sha256, text, time, uuid } from './schema.ts';
 import type { KubeObject } from './meta.ts';

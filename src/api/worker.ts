@@ -1,4 +1,4 @@
-/** Worker: one CML host; WorkerTemplate: how to make Workers, and how many (domain §1.4). */
+/** Worker: one CML host; WorkerTemplate: how to make Workers, and how many (contract §1.4). */
 import { z } from 'zod';
 import { emitterStatus, historyEntry, HISTORY_MAX } from './outbox.ts';
 import { LICENSES } from './labletdefinition.ts';
@@ -11,7 +11,7 @@ export const WORKER_PHASES = [
 ] as const;
 export type WorkerPhase = (typeof WORKER_PHASES)[number];
 
-/** PATty ports of a host that a template may hand out (domain §4.1). */
+/** PATty ports of a host that a template may hand out (contract §4.1). */
 const portRange = rules(
   z.object({
     start: portNumber().default(2000).describe('First port.'),

@@ -93,7 +93,7 @@ export interface Outbox {
 }
 
 /**
- * The signal of one outside effect: ends with the pass, and with the right to act (design "Lost lease").
+ * The signal of one outside effect: ends with the pass, and with the right to act (docs/architecture.md: a lost lease).
  * @throws NotLeaderError if the lease is not valid for long enough
  */
 export function effectSignal(deps: Pick<Deps, 'leadership'>, pass: AbortSignal): AbortSignal {

@@ -1,5 +1,5 @@
 /**
- * The life of a LabletDefinition: from the bytes of its topology to versions that sessions may use (domain §1.1). Pure.
+ * The life of a LabletDefinition: from the bytes of its topology to versions that sessions may use (contract §1.1). Pure.
  * A newer Active version deprecates the older one; nothing that went wrong with a source ever takes a version away.
  */
 import { inc } from 'semver';

@@ -1,5 +1,5 @@
 /**
- * What becomes of a Lab that no session has claimed (domain §1.3, §4.1, "one hand on a lab"). Pure: a Lab and what is
+ * What becomes of a Lab that no session has claimed (contract §1.3, §4.1, "one hand on a lab"). Pure: a Lab and what is
  * known of the world in, the next thing to do out. A claimed Lab is none of its business.
  */
 import { labState } from '../api/lab.ts';
@@ -42,7 +42,7 @@ export function isUsable(lab: Lab, definition: LabletDefinition | undefined): bo
 /** Condition of a Lab: False once CML has said that it does not know the lab. */
 export const ON_HOST = 'OnHost';
 
-/** A record whose lab is gone from the host by CML's own word: nothing stands there, and its ports may go to another record (domain §4.3). */
+/** A record whose lab is gone from the host by CML's own word: nothing stands there, and its ports may go to another record (contract §4.3). */
 export const isGhost = (lab: Lab): boolean => lab.status?.state === 'Orphaned' && getCondition(lab.status, ON_HOST)?.status === 'False';
 
 /** The session that `spec.sessionRef` names, as it is live; `session` undefined: there is none of that uid. */
@@ -54,7 +54,7 @@ export interface Claim {
 
 /**
  * Why a claim no longer holds; undefined: it does, and the session's pass is the one hand on the lab. A session that is
- * not bound yet may be about to be: the scheduler claims first and writes the session then (domain §3.7).
+ * not bound yet may be about to be: the scheduler claims first and writes the session then (contract §3.7).
  */
 export function claimLapsed(lab: Lab, { session, bound }: Claim): string | undefined {
   const ref = lab.spec.sessionRef;

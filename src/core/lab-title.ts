@@ -1,6 +1,6 @@
 /**
  * The name of a Lab object, which is its title on the CML host as well: an import looks the title up before it
- * creates anything, and the orphan sweep tells our labs from all others by it (domain contract, §4.4).
+ * creates anything, and the orphan sweep tells our labs from all others by it (contract §4.4).
  */
 import { createHash } from 'node:crypto';
 

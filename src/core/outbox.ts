@@ -1,6 +1,6 @@
 /**
  * The transactional outbox: an event is recorded in the status of its object, in the very write that makes the
- * transition, and sent from there (domain §10.1). Nothing here sends; what is recorded never changes afterwards,
+ * transition, and sent from there (contract §10.1). Nothing here sends; what is recorded never changes afterwards,
  * so that a re-send after any crash has the same id and the same bytes.
  */
 import { v5 as uuidV5 } from 'uuid';

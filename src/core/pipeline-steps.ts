@@ -1,4 +1,4 @@
-/** The steps of each pipeline: the standard ones, with what a definition changes about them (domain §9). Pure. */
+/** The steps of each pipeline: the standard ones, with what a definition changes about them (contract §9). Pure. */
 import type { PipelineName } from '../api/labletsession.ts';
 import type { LabletDefinitionSpec } from '../api/labletdefinition.ts';
 
@@ -31,7 +31,7 @@ export const PIPELINE_FIELD: Readonly<Record<PipelineName, keyof SpecPipelines>>
 type Row = readonly [name: string, timeoutSeconds: number, maxAttempts?: number, delaySeconds?: number, optional?: 'optional'];
 
 /**
- * The standard pipelines, as the table of domain §9 has them. Teardown tries its steps again within its limits, and goes
+ * The standard pipelines, as the table of contract §9 has them. Teardown tries its steps again within its limits, and goes
  * on past a lab that does not stop: LDS is released all the same.
  */
 const STANDARD: Readonly<Record<PipelineName, readonly Row[]>> = {

@@ -1,5 +1,5 @@
 /**
- * The checkpoint of a pipeline, `status.pipeline` (domain §9). Pure: which step is next, and what a step's outcome does
+ * The checkpoint of a pipeline, `status.pipeline` (contract §9). Pure: which step is next, and what a step's outcome does
  * to the checkpoint. Which steps there are: `pipeline-steps.ts`; the handlers that have effects: `src/controllers/session/steps/`.
  */
 import { plus, toTime } from './time.ts';

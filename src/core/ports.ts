@@ -1,6 +1,6 @@
 /**
  * Ports of a worker: which numbers a Lab gets. A Lab owns its ports from its creation until it is deleted from the
- * host, through every run (domain contract, §4.1).
+ * host, through every run (contract §4.1).
  */
 import { outsidePort } from './tags.ts';
 

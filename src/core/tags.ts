@@ -1,6 +1,6 @@
 /**
  * Node tags: the grammar of the tags that open a port on a CML host, and how the tags of a node on the server are
- * compared with, and brought to, the tags it must have (domain contract, §4.1 to §4.3).
+ * compared with, and brought to, the tags it must have (contract §4.1 to §4.3).
  */
 import { PORT_PROTOCOLS } from '../api/labletdefinition.ts';
 import type { PortProtocol } from '../api/labletdefinition.ts';

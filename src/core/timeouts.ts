@@ -1,5 +1,5 @@
 /**
- * Every limit of domain §2.6 in milliseconds, in one place. `TIME_SCALE` divides those that are marked so
+ * Every limit of contract §2.6 in milliseconds, in one place. `TIME_SCALE` divides those that are marked so
  * in `scaleTimeouts`; leases, network time-outs, HTTP retries and caches are not here: they stay real.
  */
 

@@ -1,6 +1,6 @@
 /**
  * What a worker offers, and what is taken of it: always derived from the sessions and labs that are bound to it, never
- * counted up and down (domain §1.4), so that no crash can leave it wrong.
+ * counted up and down (contract §1.4), so that no crash can leave it wrong.
  */
 import { parseResources } from './definition.ts';
 import { DEFAULT_PORT_RANGE, freeCount } from './ports.ts';
@@ -10,7 +10,7 @@ import type { WorkerSpec, WorkerStatus, WorkerTemplateSpec } from '../api/worker
 import type { Resources } from './definition.ts';
 import type { PortRange } from './ports.ts';
 
-/** Capacity is held from Scheduled through Stopping and given back at Stopped (domain §3.6). */
+/** Capacity is held from Scheduled through Stopping and given back at Stopped (contract §3.6). */
 const HOLDING_PHASES: readonly SessionPhase[] = ['Scheduled', 'Instantiating', 'Ready', 'Running', 'Collecting', 'Grading', 'Stopping'];
 
 const HOLDING: ReadonlySet<string> = new Set(HOLDING_PHASES);
@@ -34,7 +34,7 @@ export function offerOf(spec: WorkerSpec, template: WorkerTemplateSpec | undefin
   return { resources: parseResources(capacity), maxNodes, ports: spec.overrides?.portRange ?? template?.portRange ?? DEFAULT_PORT_RANGE };
 }
 
-/** The smaller of what the template and the licence allow (domain §7). */
+/** The smaller of what the template and the licence allow (contract §7). */
 export const nodeLimitOf = (offer: Offer, license: WorkerStatus['license']): number => Math.min(offer.maxNodes, license?.nodeLimit ?? Infinity);
 
 export interface Usage extends Resources {

@@ -1,4 +1,4 @@
-/** What a look at a CML host says of its Worker: address, version, licence (domain §7), and the conditions made of them. Pure. */
+/** What a look at a CML host says of its Worker: address, version, licence (contract §7), and the conditions made of them. Pure. */
 import { isDeleting } from '../api/meta.ts';
 import { isTrue, getCondition, setCondition } from './conditions.ts';
 import { fromTime, toTime } from './time.ts';
@@ -6,7 +6,7 @@ import type { Worker, WorkerStatus } from '../api/worker.ts';
 import type { ConditionUpdate } from './conditions.ts';
 import type { LicenseFacts, WorkerWorld } from './worker-world.ts';
 
-/** Most nodes on a host with a personal licence; the others are limited by the template alone (domain §7). */
+/** Most nodes on a host with a personal licence; the others are limited by the template alone (contract §7). */
 const PERSONAL_NODES = 20;
 
 /** The schema's limit. */

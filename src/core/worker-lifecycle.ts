@@ -1,5 +1,5 @@
 /**
- * The life of a static Worker (domain §2.5) as a table: for each row what may cause it and what it does. The first row
+ * The life of a static Worker (contract §2.5) as a table: for each row what may cause it and what it does. The first row
  * of the current phase that applies is taken; no phase changes but by a row. Pure. A static host exists already: it is
  * never made or stopped by us, makes no scaling events, and never times out to Failed.
  */

@@ -1,4 +1,4 @@
-/** Which session a consumed event is about: looked up in indexes of the cache (domain §10.2, "Correlation order"). */
+/** Which session a consumed event is about: looked up in indexes of the cache (contract §10.2, "Correlation order"). */
 import type { ConsumedEvent } from '../api/events.ts';
 import type { LabletSession } from '../api/labletsession.ts';
 

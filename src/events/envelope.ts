@@ -1,4 +1,4 @@
-/** From a recorded outbox entry to the CloudEvent that is sent (domain §10.1, "Envelope"). The same entry gives the same bytes. */
+/** From a recorded outbox entry to the CloudEvent that is sent (contract §10.1, "Envelope"). The same entry gives the same bytes. */
 import { objectKey } from '../api/meta.ts';
 import type { OutboxEntry } from '../api/outbox.ts';
 import type { KubeObject, Resource } from '../kube/types.ts';

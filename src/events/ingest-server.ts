@@ -1,4 +1,4 @@
-/** The HTTP endpoint for CloudEvents: POST and the OPTIONS handshake on `/`, `/events`, `/api/events` (domain §10.2). */
+/** The HTTP endpoint for CloudEvents: POST and the OPTIONS handshake on `/`, `/events`, `/api/events` (contract §10.2). */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';

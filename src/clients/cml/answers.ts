@@ -11,7 +11,7 @@ import type {
 } from './port.ts';
 
 /**
- * CML's answers (domain.md §13.1), each turned into the port's terms. Only what is used is asked for: a newer CML
+ * CML's answers (contract §13.1), each turned into the port's terms. Only what is used is asked for: a newer CML
  * may add keys, and a state that we do not know reads as UNKNOWN and does not break the rest of a list.
  */
 const unknownState = z.string().transform(() => 'UNKNOWN' as const);

@@ -32,7 +32,7 @@ interface Identity {
 
 type Request = Omit<HttpCall, 'signal' | 'headers'>;
 
-/** CmlPort over CML's REST API (domain.md §13.1). */
+/** CmlPort over CML's REST API (contract §13.1). */
 export class CmlClient implements CmlPort {
   readonly #http: HttpHost;
   readonly #credentials: ReadCredentials;
@@ -176,7 +176,7 @@ export class CmlClient implements CmlPort {
     try {
       await this.#send({ method: 'DELETE', path: '/licensing/deregistration' }, options);
     } catch (error) {
-      // 400: it was not registered (domain.md §7).
+      // 400: it was not registered (contract §7).
       if (!(error instanceof ExternalError && error.status === 400)) throw error;
     }
   }

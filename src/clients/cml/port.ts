@@ -48,7 +48,7 @@ export interface CmlLab {
   readonly state: CmlLabState;
   /** CML's id of the owning user. */
   readonly owner: string;
-  /** The owner is the login that this client uses. The orphan sweep touches nothing else (domain.md §4.4). */
+  /** The owner is the login that this client uses. The orphan sweep touches nothing else (contract §4.4). */
   readonly ownedByUs: boolean;
   readonly nodeCount: number;
   /** As CML gives it, RFC 3339; empty where it gives none. */
@@ -95,7 +95,7 @@ export interface CmlTelemetryEvent {
 }
 
 /**
- * One CML host (domain.md §13). All calls throw ExternalError; calls on a lab that is gone throw it with kind
+ * One CML host (contract §13). All calls throw ExternalError; calls on a lab that is gone throw it with kind
  * `notFound`. Everything but `importLab` and the licensing calls may be repeated without harm.
  */
 export interface CmlPort {

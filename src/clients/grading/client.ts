@@ -35,7 +35,7 @@ const session = z
 const SESSIONS = '/api/v1/sessions';
 const PART = `${SESSIONS}/{id}/parts/{part}`;
 
-/** GradingPort over the GradingEngine's API v1 (domain.md §12.2) with an OAuth2 bearer token. */
+/** GradingPort over the GradingEngine's API v1 (contract §12.2) with an OAuth2 bearer token. */
 export class GradingClient implements GradingPort {
   readonly #http: HttpHost;
   readonly #tokens: HttpHost;

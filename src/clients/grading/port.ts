@@ -55,7 +55,7 @@ export interface GradingPod {
   }[];
 }
 
-/** The GradingEngine (domain.md §12.2). A part is named by its form qualified name. All calls throw ExternalError. */
+/** The GradingEngine (contract §12.2). A part is named by its form qualified name. All calls throw ExternalError. */
 export interface GradingPort {
   /** Creates the session, or gives the one that already has this id. */
   createSession(request: GradingSessionRequest, options: CallOptions): Promise<GradingSessionView>;

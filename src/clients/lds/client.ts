@@ -40,7 +40,7 @@ const refreshed = z.object({ Version: id });
 
 const SESSION = '/reservations/v3/lab_session';
 
-/** LdsPort over the Reservations API v3 with HTTP Basic (domain.md §12.1). */
+/** LdsPort over the Reservations API v3 with HTTP Basic (contract §12.1). */
 export class LdsClient implements LdsPort {
   readonly #http: HttpHost;
   readonly #login: Login<string>;

@@ -1,7 +1,7 @@
 import type { CallOptions } from '../call.ts';
 import type { Secret } from '../secret.ts';
 
-/** LDS's states (domain.md §2.3), without its prefix "SESSION_". */
+/** LDS's states (contract §2.3), without its prefix "SESSION_". */
 export type LdsSessionState =
   | 'EMPTY'
   | 'PENDING'
@@ -40,7 +40,7 @@ export interface LdsDevice {
   readonly password?: Secret<string>;
 }
 
-/** The Lab Delivery System's Reservations API v3 (domain.md §12.1). All calls throw ExternalError. */
+/** The Lab Delivery System's Reservations API v3 (contract §12.1). All calls throw ExternalError. */
 export interface LdsPort {
   /** Not idempotent and impossible to look up: write the intent first; after OutcomeUnknownError an orphan may be left. */
   createSession(request: LdsSessionRequest, options: CallOptions): Promise<{ readonly id: string }>;

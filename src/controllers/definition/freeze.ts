@@ -1,4 +1,4 @@
-/** Stores versions as immutable ControllerRevisions, so that a running session never sees a later edit (domain §1.1). */
+/** Stores versions as immutable ControllerRevisions, so that a running session never sees a later edit (contract §1.1). */
 import { API_VERSION, LABELS, MANAGER } from '../../api/group.ts';
 import { LABLET_DEFINITIONS } from '../../api/kinds.ts';
 import { CONTROLLER_REVISIONS } from '../../api/resource.ts';

@@ -1,5 +1,5 @@
 /**
- * Lab drift (domain §2.1, §11): now and then the host is asked about the lab of a session that needs it. A lab that
+ * Lab drift (contract §2.1, §11): now and then the host is asked about the lab of a session that needs it. A lab that
  * somebody else stopped is started again once; a lab that is gone ends the session. What was seen is kept in the Lab's
  * state and runs, so that a restart of the controller neither forgets it nor starts the nodes twice.
  */

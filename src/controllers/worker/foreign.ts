@@ -1,4 +1,4 @@
-/** Labs on a CML host that no Lab object accounts for: counted, their ports kept off the worker's range, never touched (domain §4.1). */
+/** Labs on a CML host that no Lab object accounts for: counted, their ports kept off the worker's range, never touched (contract §4.1). */
 import { isNotFound } from '../../clients/errors.ts';
 import { isOurs } from '../../core/lab-title.ts';
 import { foreignPorts } from '../../core/ports.ts';

@@ -108,7 +108,7 @@ export function reusableLab(deps: Pick<Deps, 'caches'>, lab: Lab): ReusableLab |
   return isUsable(lab, deps.caches.definitions.get(`${namespace}/${definition}`)) ? { name, definition: definitionKey(lab.spec.definitionRef), state } : undefined;
 }
 
-/** A static host says it itself; on EC2 only bare-metal types can (domain §3.3). */
+/** A static host says it itself; on EC2 only bare-metal types can (contract §3.3). */
 function hasNestedVirtualization(worker: Worker, template: WorkerTemplate | undefined): boolean {
   return worker.spec.provider === 'static' ? worker.status?.nestedVirtualization === true : /\.metal(-|$)/.test(template?.spec.instanceType ?? '');
 }

@@ -1,5 +1,5 @@
 /**
- * The matrix of consumed event and situation (domain §10.3): what becomes of an event that is in the inbox. Both the
+ * The matrix of consumed event and situation (contract §10.3): what becomes of an event that is in the inbox. Both the
  * ingest, for the event that just came, and the pass over the session, for what waits, go by it.
  */
 import { derivedId } from '../outbox.ts';

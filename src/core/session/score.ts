@@ -1,4 +1,4 @@
-/** From a grading result to the ScoreReport that will never change (domain §1.5, §10.2). */
+/** From a grading result to the ScoreReport that will never change (contract §1.5, §10.2). */
 import { derivedId } from '../outbox.ts';
 import { toTime } from '../time.ts';
 import { without } from '../without.ts';

@@ -1,4 +1,4 @@
-/** The condition Degraded: the session goes on in its phase, and something is wrong that a person should know (domain §2.1, §11). */
+/** The condition Degraded: the session goes on in its phase, and something is wrong that a person should know (contract §2.1, §11). */
 import { getCondition, setCondition } from '../conditions.ts';
 import { formatDuration } from '../duration.ts';
 import type { SessionPhase } from '../../api/labletsession.ts';

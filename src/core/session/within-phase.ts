@@ -28,7 +28,7 @@ export function withinPhase(s: Situation): void {
 /** The capacity is being given back, or is: an extension comes too late. */
 const ENDED: ReadonlySet<SessionPhase> = new Set(['Stopping', 'Stopped', 'Archived', 'Terminated']);
 
-/** A later end in the spec extends the slot by up to maxExtension, if the calendar has room, or is refused in words (domain §2.1 "Extension"). */
+/** A later end in the spec extends the slot by up to maxExtension, if the calendar has room, or is refused in words (contract §2.1 "Extension"). */
 function extend(s: Situation): void {
   const asked = fromTime(s.session.spec.timeslot?.end);
   const { timeslot, phase } = s.draft;

@@ -14,7 +14,7 @@ export type DefinitionView =
 /** The worker that the session is bound to, as far as the session cares. */
 export interface WorkerView {
   name: string;
-  /** lost: gone, failed, stopped, terminated, or unreachable for too long (domain §2.1 "Worker lost"). */
+  /** lost: gone, failed, stopped, terminated, or unreachable for too long (contract §2.1 "Worker lost"). */
   state: 'ready' | 'notReady' | 'draining' | 'lost';
   message: string;
   templateName?: string;
@@ -22,7 +22,7 @@ export interface WorkerView {
   costPerHour?: string;
   /** It does not answer; past this instant it counts as lost. */
   lostAt?: Date;
-  /** Its drain takes too long (domain §2.5): cancel ends what can be ended, force (an hour later) ends the rest. */
+  /** Its drain takes too long (contract §2.5): cancel ends what can be ended, force (an hour later) ends the rest. */
   overdueDrain?: 'cancel' | 'force';
 }
 
@@ -63,7 +63,7 @@ export interface Signal {
 
 export type SessionStatus = LabletSessionStatus;
 
-/** Will the session be graded? (domain §2.1 "gradable") */
+/** Will the session be graded? (contract §2.1 "gradable") */
 export function isGradable(world: SessionWorld): boolean {
   return world.gradingConfigured && world.definition.state === 'ready' && world.definition.definition.spec.grading?.rulesUri !== undefined;
 }

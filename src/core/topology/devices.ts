@@ -1,5 +1,5 @@
 /**
- * What others see of a lab's nodes: the devices on a candidate's page in LDS (domain contract, §4.4 and §12.1), and
+ * What others see of a lab's nodes: the devices on a candidate's page in LDS (contract §4.4 and §12.1), and
  * the pod whose consoles the GradingEngine reads (§12.2).
  */
 import type { AllocatedPort } from '../ports.ts';

@@ -1,4 +1,4 @@
-/** Why a topology cannot be used; reasons of the condition `Synced` (domain contract, §1.1 and §4.2). */
+/** Why a topology cannot be used; reasons of the condition `Synced` (contract §1.1 and §4.2). */
 
 export type TopologyErrorReason = 'InvalidTopology' | 'TopologyTooLarge';
 

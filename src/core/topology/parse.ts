@@ -1,6 +1,6 @@
 /**
  * Reads a CML topology file that anyone may have written: bounded in size, depth and tokens, checked in shape, and
- * with the place of every string that may later be rewritten (domain contract, §4.2).
+ * with the place of every string that may later be rewritten (contract §4.2).
  */
 import { Composer, CST, isMap, isScalar, isSeq, Lexer, LineCounter, Parser, visit } from 'yaml';
 import type { Document, Node } from 'yaml';

@@ -1,4 +1,4 @@
-/** The ports that a topology asks for: which tag opens which port, and what the port is called (domain contract, §4.2). */
+/** The ports that a topology asks for: which tag opens which port, and what the port is called (contract §4.2). */
 import { MAX_PORTS_PER_LAB } from '../ports.ts';
 import type { PortTemplate } from '../ports.ts';
 import { parsePortTag, PORT_PROTOCOLS } from '../tags.ts';

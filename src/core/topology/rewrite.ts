@@ -1,6 +1,6 @@
 /**
  * Writes the allocated ports into a topology. Only tags, and the tag and label of smart annotations, change: each is
- * replaced in its place in the source, so that all other bytes stay what they were (domain contract, §4.2).
+ * replaced in its place in the source, so that all other bytes stay what they were (contract §4.2).
  */
 import { MAX_TAG_LENGTH } from '../tags.ts';
 import { InvalidTopologyError } from './error.ts';

@@ -1,4 +1,4 @@
-/** All that a definition's status and a session's pipeline want to know about a topology (domain contract, §1.1). */
+/** All that a definition's status and a session's pipeline want to know about a topology (contract §1.1). */
 import { createHash } from 'node:crypto';
 import { portMap } from '../ports.ts';
 import type { AllocatedPort, PortTemplate } from '../ports.ts';

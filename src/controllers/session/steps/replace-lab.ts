@@ -1,7 +1,7 @@
 /**
  * A ghost: the Lab that a session is bound to, of which CML says that there is no such lab. The session goes on with
  * another one on the same worker: the next free Lab of the same version, else a new record that takes over the ghost's
- * ports and is imported afresh (domain §3, §4.3). The ghost is Orphaned; the Lab controller is rid of it once the
+ * ports and is imported afresh (contract §3, §4.3). The ghost is Orphaned; the Lab controller is rid of it once the
  * session is bound elsewhere.
  */
 import { isDeleting } from '../../../api/meta.ts';

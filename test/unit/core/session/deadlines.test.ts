@@ -1,4 +1,4 @@
-/** Every limit of domain §2.6 that belongs to a session: held by stored times, so a restart at any moment re-arms it. */
+/** Every limit of contract §2.6 that belongs to a session: held by stored times, so a restart at any moment re-arms it. */
 import { describe, expect, test } from '@jest/globals';
 import { getCondition } from '../../../../src/core/conditions.ts';
 import { ASAP, event, HOUR, MINUTE, SECOND, sessionAt, Story } from '../../../support/builders.ts';

@@ -1,4 +1,4 @@
-/** The matrix of consumed event and situation, domain §10.3, cell by cell; redelivery, other ids, any order, and the bounds of the inbox. */
+/** The matrix of consumed event and situation, contract §10.3, cell by cell; redelivery, other ids, any order, and the bounds of the inbox. */
 import { describe, expect, test } from '@jest/globals';
 import { SESSION_PHASES, INBOX_MAX, INBOX_MAX_DEFERRED_BYTES } from '../../../../src/api/labletsession.ts';
 import { CONSUMED_TYPES } from '../../../../src/api/events.ts';

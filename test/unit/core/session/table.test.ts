@@ -1,4 +1,4 @@
-/** The rows T0 to T21 beside domain §2.1: what causes each, what it does, which events leave in which order, what stands in the history. */
+/** The rows T0 to T21 beside contract §2.1: what causes each, what it does, which events leave in which order, what stands in the history. */
 import { describe, expect, test } from '@jest/globals';
 import { EMITTED } from '../../../../src/api/events.ts';
 import { labletSessionStatus } from '../../../../src/api/labletsession.ts';
