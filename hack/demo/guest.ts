@@ -5,7 +5,7 @@ import { NAMESPACE } from './candidates.ts';
 const SYSTEM_NAMESPACE = 'lablet-system';
 
 /** Something of ours, or of the same name, is in the cluster already. */
-export class ClusterInUseError extends Error {
+class ClusterInUseError extends Error {
   override readonly name = 'ClusterInUseError';
 }
 

@@ -55,7 +55,7 @@ function followTransitions(sessions: Informer<LabletSession>, say: (line: string
 }
 
 /** Such as `12:00:03  ada    Scheduled → Instantiating     AsSoonAsPossible (controller)`. */
-export function transitionLine({ metadata }: LabletSession, { at, from, to, reason, actor }: HistoryEntry): string {
+function transitionLine({ metadata }: LabletSession, { at, from, to, reason, actor }: HistoryEntry): string {
   const step = `${from ?? '·'} → ${to}`;
   return `  ${at.slice(11, 19)}  ${metadata.name.padEnd(8)}${step.padEnd(26)}${reason} (${actor})`;
 }
