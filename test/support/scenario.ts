@@ -55,9 +55,10 @@ export interface Scenario {
   session(name: string): Promise<LabletSession>;
   /** Waits until the session was in the phase; it may have gone on. Fails with where it is, and why. */
   reaches(name: string, phase: SessionPhase): Promise<LabletSession>;
-  /** As `kubectl patch lses NAME --type=merge`. */
+  /** By kubectl, as people do. @throws KubectlError with the words of the API server */
   patch(name: string, change: object): Promise<void>;
-  annotate(name: string, annotations: Record<string, string>): Promise<void>;
+  /** The same for annotations; null takes one away. */
+  annotate(name: string, annotations: Record<string, string | null>): Promise<void>;
   /** As `kubectl delete lses NAME --wait=false`. */
   remove(name: string): Promise<void>;
   /** Waits until the object of the session is gone, and resolves with the time at which that was seen. */
@@ -89,7 +90,7 @@ export async function startScenario({ scale, world = {}, environment = {} }: Sce
   };
   const session = (name: string): Promise<LabletSession> => client.get(LABLET_SESSIONS, name, NAMESPACE);
   const patch = async (name: string, change: object): Promise<void> => {
-    await client.mergePatch(LABLET_SESSIONS, name, NAMESPACE, change);
+    await controlPlane.kubectl(['patch', 'lses', name, `--namespace=${NAMESPACE}`, '--type=merge', `--patch=${JSON.stringify(change)}`]);
   };
   try {
     await stack.applySamples('{10,20}-*.yaml');

@@ -35,6 +35,7 @@ describe('what people do to a session, and what becomes of a grading that fails'
     await Promise.all([
       world.book('works-longer', 'short'), world.book('works-too-long', 'short'), world.book('works-ended', 'exam'), world.book('works-stopped', 'exam'), world.book('by-hand', 'without-lds'),
       world.book('retry-twice', 'retries'), world.book('retry-always', 'retries'), world.book('hold-twice', 'holds'), world.book('hold-always', 'holds'),
+      world.book('works-forced', 'exam'), world.book('works-paused', 'exam', {}, { 'lablet.dev/paused': 'true' }),
     ]);
     // A slot that began by itself gets its first end in the spec here.
     [longer, tooLong] = await Promise.all([extended('works-longer', 4_000), extended('works-too-long', 60_000)]);
@@ -142,6 +143,23 @@ describe('what people do to a session, and what becomes of a grading that fails'
     expect(rowsOf(session)).toBe(GIVEN_UP);
     expect(entryOf(session, 'T16')).toMatchObject({ reason: 'HoldReleased', actor: 'user' });
     expect(getCondition(session.status, 'Graded')?.status).toBe('False');
+  });
+
+  test('a session that is forced to end ends at once, and its lab is removed after it', async () => {
+    const running = await world.reaches('works-forced', 'Running');
+    await world.annotate('works-forced', { 'lablet.dev/force-terminate': 'true' });
+    const session = await world.reaches('works-forced', 'Terminated');
+    expect(rowsOf(session)).toBe('T0 T1 T3 T6 T9 T21');
+    expect(session.status).toMatchObject({ reason: 'ForceTerminated', userSession: { state: 'Ended' } });
+    await eventually(async () => expect((await world.stack.world.labsOnHosts()).flat().map(({ title }) => title)).not.toContain(running.status?.labName));
+  });
+
+  test('a paused session does nothing while others come to their end, and goes on when it is resumed', async () => {
+    await world.reaches('works-ended', 'Archived');
+    const paused = await world.session('works-paused');
+    expect([paused.status, paused.metadata.finalizers]).toEqual([undefined, undefined]);
+    await world.annotate('works-paused', { 'lablet.dev/paused': null });
+    await world.reaches('works-paused', 'Running');
   });
 
   test('a request to grade again is refused in words once the lab is gone', async () => {
