@@ -1,11 +1,11 @@
-/** LabletSession: one candidate's reservation, from booking to result (domain §1.2). */
+/** LabletSession: one candidate's reservation, from booking to result (contract §1.2). */
 import { z } from 'zod';
 import { emitterStatus, historyEntry, HISTORY_MAX } from './outbox.ts';
 import { conditions, listMap, objectName, portNumber, rules, semver, sha256, text, time, uuid } from './schema.ts';
 import type { KubeObject } from './meta.ts';
 import type { CelRule } from './schema.ts';
 
-/** Phases of a session in the order of its life (domain §2.1). Terminated is the only terminal one. */
+/** Phases of a session in the order of its life (contract §2.1). Terminated is the only terminal one. */
 export const SESSION_PHASES = [
   'Pending', 'Scheduled', 'Instantiating', 'Ready', 'Running', 'Collecting', 'Grading', 'Stopping', 'Stopped', 'Archived', 'Terminated',
 ] as const;
@@ -94,7 +94,7 @@ export const labletSessionSpec = rules(
   },
 ).describe('What was booked.');
 
-/** Phases in which the capacity is being given back, or is: an extension comes too late (domain §2.1 "Extension"). */
+/** Phases in which the capacity is being given back, or is: an extension comes too late (contract §2.1 "Extension"). */
 const ENDED = "['Stopping', 'Stopped', 'Archived', 'Terminated']";
 const END_UNCHANGED =
   'has(self.spec.timeslot) == has(oldSelf.spec.timeslot) && (!has(self.spec.timeslot) || (has(self.spec.timeslot.end) == has(oldSelf.spec.timeslot.end) && (!has(self.spec.timeslot.end) || self.spec.timeslot.end == oldSelf.spec.timeslot.end)))';
@@ -156,6 +156,7 @@ export const labletSessionStatus = z
         loginUrlSecretRef: z.object({ name: objectName().describe('Name of the Secret.') }).optional().describe('Secret of this namespace with the launch URL (key login_url), a bearer secret.'),
         startedAt: time().optional().describe('When the candidate started.'),
         endedAt: time().optional().describe('When the candidate ended.'),
+        releasedAt: time().optional().describe('When LDS was told to let the page go.'),
       })
       .optional()
       .describe('The candidate access through LDS.'),

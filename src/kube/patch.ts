@@ -71,6 +71,20 @@ export function addFinalizerPatch(object: KubeObject, finalizer: string): JsonPa
 }
 
 /**
+ * A JSON patch that adds those annotations that the object does not have, and leaves the others; empty if there is none to add.
+ * It fails with `InvalidError` if somebody has just annotated an object that had no annotation: read it again.
+ */
+export function annotatePatch(object: KubeObject, annotations: Readonly<Record<string, string>>): JsonPatchOperation[] {
+  const { annotations: present } = object.metadata;
+  const missing = Object.entries(annotations).filter(([name]) => present?.[name] === undefined);
+  if (missing.length === 0) return [];
+  const path = '/metadata/annotations';
+  if (present === undefined) return [sameUid(object), { op: 'test', path, value: null }, { op: 'add', path, value: Object.fromEntries(missing) }];
+  const escaped = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');
+  return [sameUid(object), ...missing.map(([name, value]) => ({ op: 'add' as const, path: `${path}/${escaped(name)}`, value }))];
+}
+
+/**
  * A JSON patch that removes a finalizer and leaves those of others; undefined if it is not there.
  * It fails with `InvalidError` if the list has changed since the object was read: read it again.
  */

@@ -7,7 +7,7 @@
  */
 import type { KubeClient } from '../kube/client.ts';
 import { ConflictError, InvalidError, NotFoundError } from '../kube/errors.ts';
-import { addFinalizerPatch, removeFinalizerPatch } from '../kube/patch.ts';
+import { addFinalizerPatch, annotatePatch, removeFinalizerPatch } from '../kube/patch.ts';
 import { objectKey } from '../kube/types.ts';
 import type { JsonPatchOperation, KubeObject, Resource } from '../kube/types.ts';
 
@@ -24,16 +24,23 @@ export interface FinalizerTarget<T extends KubeObject> {
   readonly signal?: AbortSignal;
 }
 
+/** What is set together with the finalizer, in the same write. */
+export interface Hold {
+  /** Annotations by name; those that the object has already are left as they are. */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
 /**
- * Makes sure that the object holds the finalizer.
+ * Makes sure that the object holds the finalizer, and the annotations if any are given.
  * @returns the object as it is now stored
  * @throws ConflictError if it is being deleted, has been replaced, or keeps changing: look at it again
  */
-export async function addFinalizer<T extends KubeObject>(target: FinalizerTarget<T>): Promise<T> {
+export async function addFinalizer<T extends KubeObject>(target: FinalizerTarget<T> & Hold): Promise<T> {
   const { resource, object, finalizer } = target;
   const held = await change(target, (live) => {
     if (live.metadata.deletionTimestamp !== undefined) throw movedOn(resource, object, 'is being deleted');
-    return addFinalizerPatch(live, finalizer);
+    const patch = [...(addFinalizerPatch(live, finalizer) ?? []), ...annotatePatch(live, target.annotations ?? {})];
+    return patch.length > 0 ? patch : undefined;
   });
   if (!held) throw movedOn(resource, object, 'is gone');
   return held;

@@ -1,12 +1,12 @@
 /**
- * The pass over one Lab that nobody has claimed ("one hand on a lab", domain §1.3): kept, wiped, or removed from its
+ * The pass over one Lab that nobody has claimed ("one hand on a lab", contract §1.3): kept, wiped, or removed from its
  * host. The rules are in src/core/lab-lifecycle.ts. Of a claimed Lab it only asks whether the claim still holds.
  */
 import { ANNOTATIONS, FINALIZER } from '../../api/group.ts';
 import { LABS } from '../../api/kinds.ts';
 import { isDeleting } from '../../api/meta.ts';
-import { claimLapsed, decideLab } from '../../core/lab-lifecycle.ts';
-import { toTime } from '../../core/time.ts';
+import { claimLapsed, decideLab, isGhost } from '../../core/lab-lifecycle.ts';
+import { fromTime, plus, toTime } from '../../core/time.ts';
 import { ExternalError } from '../../clients/errors.ts';
 import { NotFoundError } from '../../kube/errors.ts';
 import { Controller } from '../../runtime/controller.ts';
@@ -18,7 +18,7 @@ import { MissingSecretError } from '../secrets.ts';
 import { unclaim } from '../session/release.ts';
 import { cmlOf } from '../worker/cml.ts';
 import { claimOf, gather } from './gather.ts';
-import { released, removalDelayed, removed } from './notices.ts';
+import { deletionWaits, leftBehind, released, removalDelayed, removed } from './notices.ts';
 import { findLab, removeByIdOrTitle, stopLab } from './remove.ts';
 import { labSources } from './sources.ts';
 import type { Lab, LabState, LabStatus } from '../../api/lab.ts';
@@ -44,6 +44,7 @@ async function reconcile(deps: Deps, key: string, pass: PassContext): Promise<Ou
     case 'keep':
       return decision.until ? after(decision.until.getTime() - now.getTime(), 'the time that labs are kept') : done();
     case 'drop':
+      if (lab.status?.cmlLabId !== undefined && !isGhost(lab)) nameLeft(deps, lab, decision.why);
       return drop(deps, lab, decision.why, pass);
     case 'wipe':
       return onHost(deps, lab, pass, (cml) => wipe(deps, lab, cml, pass));
@@ -56,27 +57,51 @@ async function reconcile(deps: Deps, key: string, pass: PassContext): Promise<Ou
 async function checkClaim(deps: Deps, lab: Lab, pass: PassContext): Promise<Outcome> {
   const claim = await claimOf(deps, lab, pass.signal);
   const lapsed = claim && claimLapsed(lab, claim);
-  if (!lapsed) return done();
+  if (!lapsed) {
+    if (isDeleting(lab)) deps.events.record(deletionWaits(lab));
+    return done();
+  }
   pass.log.warn({ lab: lab.metadata.name, why: lapsed }, 'a claim on a Lab has lapsed');
   const orphaned = await write(deps, lab, 'Orphaned', pass, lapsed);
+  if (!isGhost(lab)) deps.metrics.leftBehind.inc({ what: 'lab' });
   deps.events.record(released(lab, lapsed));
   await unclaim(deps, orphaned, pass.signal);
   return after(0, 'the lab is free');
 }
 
-/** With the CML of the worker; whatever CML does is told and tried again, for as long as it takes. */
+/** With the CML of the worker; whatever CML does is told and tried again: for as long as it takes, or until the time of a deletion is over. */
 async function onHost(deps: Deps, lab: Lab, pass: PassContext, act: (cml: CmlPort) => Promise<Outcome>): Promise<Outcome> {
   const worker = deps.caches.workers.get(lab.spec.workerName);
   const cml = worker && cmlOf(deps, worker);
   const { pollLab } = deps.settings.timeouts;
   try {
     if (!cml) throw new MissingSecretError(`Worker ${lab.spec.workerName} has no endpoint or no credentials`);
-    return await act(cml);
+    const outcome = await act(cml);
+    return outcome.kind === 'after' && outcome.ms > 0 && isOverdue(deps, lab) ? await leave(deps, lab, outcome.why, pass) : outcome;
   } catch (error) {
     if (pass.signal.aborted || !(error instanceof ExternalError || error instanceof MissingSecretError)) throw error;
+    if (isOverdue(deps, lab)) return leave(deps, lab, error.message, pass);
     deps.events.record(removalDelayed(lab, error.message));
+    // Asked again in time to keep the limit of the deletion.
+    if (isDeleting(lab)) return after(deps.settings.timeouts.resync, error.message);
     throw new RetryableError(error.message, { cause: error, retryAfterMs: pollLab });
   }
+}
+
+/** A deleted Lab goes within the limit of a deletion; the orphan sweep knows its lab by the title. */
+function isOverdue({ clock, settings }: Deps, lab: Lab): boolean {
+  const deletedAt = fromTime(lab.metadata.deletionTimestamp);
+  return deletedAt !== undefined && plus(deletedAt, settings.timeouts.deletion) <= clock.now();
+}
+
+async function leave(deps: Deps, lab: Lab, why: string, pass: PassContext): Promise<Outcome> {
+  nameLeft(deps, lab, why);
+  return drop(deps, lab, why, pass);
+}
+
+function nameLeft(deps: Deps, lab: Lab, why: string): void {
+  deps.metrics.leftBehind.inc({ what: 'lab' });
+  deps.events.record(leftBehind(lab, why));
 }
 
 async function wipe(deps: Deps, lab: Lab, cml: CmlPort, pass: PassContext): Promise<Outcome> {

@@ -11,6 +11,7 @@ import { after, done, soonest } from '../../runtime/result.ts';
 import { decideAndWrite, writeStatus } from '../../runtime/status-writer.ts';
 import { LabWatch } from './drift.ts';
 import { gather } from './gather.ts';
+import { holdsPage, nameLeftPage, noteReleased, releaseAfterEnd } from './lds-release.ts';
 import { LdsPoller } from './observe.ts';
 import { hasPipeline, runSteps, SESSION_PASS_MS } from './pipeline.ts';
 import { releaseFor } from './release.ts';
@@ -48,9 +49,10 @@ class SessionPasses {
     let session = deps.caches.sessions.get(key);
     if (!session || session.metadata.annotations?.[ANNOTATIONS.paused] !== undefined) return done();
     if (isDeleting(session) && isOver(session)) return this.letGo(session, pass);
-    if (!session.metadata.finalizers?.includes(FINALIZER)) {
+    if (!session.metadata.finalizers?.includes(FINALIZER) || session.metadata.annotations?.[ANNOTATIONS.seenUid] === undefined) {
       if (isDeleting(session)) return done();
-      session = await addFinalizer({ client: deps.client, resource: LABLET_SESSIONS, object: session, finalizer: FINALIZER, signal: pass.signal });
+      const annotations = { [ANNOTATIONS.seenUid]: session.metadata.uid };
+      session = await addFinalizer({ client: deps.client, resource: LABLET_SESSIONS, object: session, finalizer: FINALIZER, annotations, signal: pass.signal });
       deps.caches.sessions.observe(session);
     }
 
@@ -76,7 +78,7 @@ class SessionPasses {
       outcome = soonest(outcome, until(second.wakeAt, deps.clock.now(), 'a deadline'));
       if (progress.waitMs !== undefined) outcome = soonest(outcome, after(progress.waitMs, progress.why));
     }
-    return soonest(outcome, await this.afterEnd(session, pass));
+    return soonest(outcome, await this.afterEnd(session, gathered.world, pass));
   }
 
   /**
@@ -101,7 +103,7 @@ class SessionPasses {
           const existing = await ensureReport(deps.client, live, report, pass.signal);
           if (existing) decided = judge(withChanges(live, session, changes), { ...world, existingReport: existing.spec }, deps.clock.now(), signals);
         }
-        await releaseFor(deps, live, decided.rows, timedOut(decided), pass.signal);
+        await releaseFor(deps, live, decided.rows, timedOut(decided), pass);
         const written = await writeStatus({
           client: deps.client, resource: LABLET_SESSIONS, object: live, next: observed(decided.status, live), amend: deps.outbox.amend, signal: pass.signal, metrics: deps.metrics,
         });
@@ -114,23 +116,33 @@ class SessionPasses {
     return { session: stored, rows: final?.rows ?? [], wakeAt: final?.wakeAt };
   }
 
-  /** A Terminated session is deleted after its history time. */
-  private async afterEnd(session: LabletSession, pass: PassContext): Promise<Outcome> {
+  /** A Terminated session is deleted after its history time; until then LDS is told of its end, where it was away. */
+  private async afterEnd(session: LabletSession, world: SessionWorld, pass: PassContext): Promise<Outcome> {
+    const { clock, settings } = this.deps;
     const terminatedAt = fromTime(session.status?.terminatedAt);
     if (session.status?.phase !== 'Terminated' || !terminatedAt || isDeleting(session)) return done();
-    const at = plus(terminatedAt, this.deps.settings.timeouts.historyTtl);
-    const now = this.deps.clock.now();
-    if (at > now) return after(at.getTime() - now.getTime(), 'the history time');
+    const released = await releaseAfterEnd(this.deps, session, pass);
+    if (released && holdsPage(this.deps, session.status)) await this.write(session, world, [], [(draft) => { noteReleased(draft, clock.now()); }], pass);
+    const again = released ? done() : after(settings.timeouts.pollLds, 'LDS is told again');
+    const at = plus(terminatedAt, settings.timeouts.historyTtl);
+    const now = clock.now();
+    if (at > now) return soonest(again, after(at.getTime() - now.getTime(), 'the history time'));
     const { name, namespace, uid } = session.metadata;
     await ignoreGone(this.deps.client.delete(LABLET_SESSIONS, name, namespace, { preconditions: { uid }, signal: pass.signal }));
     return done();
   }
 
-  /** A deleted session goes once its last events are delivered, or their time is over. */
+  /** A deleted session goes once its last events are delivered and LDS knows of its end, or the time for both is over. */
   private async letGo(session: LabletSession, pass: PassContext): Promise<Outcome> {
     const { deps } = this;
-    const wait = await lastEvents(deps, session, fromTime(session.status?.terminatedAt ?? session.metadata.deletionTimestamp), pass);
+    const { timeouts } = deps.settings;
+    const since = fromTime(session.status?.terminatedAt ?? session.metadata.deletionTimestamp) ?? deps.clock.now();
+    const released = await releaseAfterEnd(deps, session, pass);
+    const left = plus(since, timeouts.deletion).getTime() - deps.clock.now().getTime();
+    if (!released && left > 0) return after(Math.min(left, timeouts.pollLds), 'LDS is told again');
+    const wait = await lastEvents(deps, session, since, pass);
     if (wait) return wait;
+    if (!released) nameLeftPage(deps, session);
     await removeFinalizer({ client: deps.client, resource: LABLET_SESSIONS, object: session, finalizer: FINALIZER, signal: pass.signal });
     return done();
   }

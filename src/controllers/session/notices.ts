@@ -1,4 +1,5 @@
 /** What `kubectl describe` tells of a session: one constructor for each Kubernetes Event. */
+import type { Lab } from '../../api/lab.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { RowId } from '../../core/session/table.ts';
 import type { SessionStatus } from '../../core/session/world.ts';
@@ -41,6 +42,19 @@ function told(row: RowId, status: SessionStatus): Told | undefined {
       return undefined;
   }
 }
+
+/** The session ends without a teardown, or before the end of it. */
+export const labLeftBehind = (session: LabletSession, lab: Lab): EventNote => ({
+  regarding: session, ...warning('LeftBehind', 'Release', `Lab ${lab.metadata.name} may still be on the host of worker ${lab.spec.workerName}; it is Orphaned, and removed as soon as the host lets us.`),
+});
+
+export const ldsReleaseDelayed = (session: LabletSession, message: string): EventNote => ({
+  regarding: session, key: 'lds-release', ...warning('LdsReleaseDelayed', 'Release', `The candidate's page could not be let go yet and is tried again: ${message}`),
+});
+
+export const ldsLeftBehind = (session: LabletSession): EventNote => ({
+  regarding: session, ...warning('LeftBehind', 'Release', `LDS session ${session.status?.userSession?.ldsSessionId ?? '?'} could not be released in time and is left behind; release it in LDS.`),
+});
 
 export function noticesFor(session: LabletSession, rows: readonly RowId[], status: SessionStatus): EventNote[] {
   return rows.flatMap((row) => {

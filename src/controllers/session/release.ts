@@ -7,9 +7,12 @@ import { NotFoundError } from '../../kube/errors.ts';
 import { removeFinalizer } from '../../runtime/finalizers.ts';
 import { writeStatus } from '../../runtime/status-writer.ts';
 import { INDEX } from '../deps.ts';
+import { releaseOrName } from './lds-release.ts';
+import { labLeftBehind } from './notices.ts';
 import type { Lab, LabStatus } from '../../api/lab.ts';
 import type { LabletSession, SessionPhase } from '../../api/labletsession.ts';
 import type { RowId } from '../../core/session/table.ts';
+import type { PassContext } from '../../runtime/pass.ts';
 import type { Deps } from '../deps.ts';
 
 /** Rows after which the session holds no Lab any more, though nothing took it down in order. */
@@ -23,18 +26,23 @@ const UNTOUCHED: ReadonlySet<SessionPhase | undefined> = new Set([undefined, 'Pe
  *
  * @param session as it was before the rows
  */
-export async function releaseFor(deps: Deps, session: LabletSession, rows: readonly RowId[], teardownTimedOut: boolean, signal: AbortSignal): Promise<void> {
+export async function releaseFor(deps: Deps, session: LabletSession, rows: readonly RowId[], teardownTimedOut: boolean, pass: PassContext): Promise<void> {
+  const { signal } = pass;
+  // It is to be bound elsewhere, with a page of its own.
+  if (rows.includes('T7')) await releaseOrName(deps, session, pass);
   if (!teardownTimedOut && !rows.some((row) => GIVES_BACK.has(row))) return;
   const untouched = UNTOUCHED.has(session.status?.phase);
   for (const lab of deps.caches.labs.byIndex(INDEX.labsBySession, session.metadata.uid)) {
-    await (untouched ? dropOrUnclaim(deps, lab, signal) : orphan(deps, lab, signal));
+    await (untouched ? dropOrUnclaim(deps, lab, signal) : orphan(deps, session, lab, signal));
   }
 }
 
-async function orphan(deps: Deps, lab: Lab, signal: AbortSignal): Promise<void> {
+async function orphan(deps: Deps, session: LabletSession, lab: Lab, signal: AbortSignal): Promise<void> {
   const next: LabStatus = { ...lab.status, state: 'Orphaned', since: toTime(deps.clock.now()), message: 'Its session has ended; the lab is being removed from its host.' };
   const written = await writeStatus({ client: deps.client, resource: LABS, object: lab, next, signal, metrics: deps.metrics });
   await unclaim(deps, written, signal);
+  deps.metrics.leftBehind.inc({ what: 'lab' });
+  deps.events.record(labLeftBehind(session, written));
 }
 
 async function dropReserved(deps: Deps, lab: Lab, signal: AbortSignal): Promise<void> {

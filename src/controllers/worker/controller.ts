@@ -17,7 +17,7 @@ import { deletionWaits, noticesFor, unready } from './notices.ts';
 import { ProbeSchedule } from './schedule.ts';
 import { probe } from './probe.ts';
 import { DemandCache } from './snapshot.ts';
-import { sweep } from './sweep.ts';
+import { countOrphans, sweep } from './sweep.ts';
 import { workerSources } from './sources.ts';
 import { lastEvents } from '../last-events.ts';
 import type { Worker } from '../../api/worker.ts';
@@ -122,6 +122,7 @@ class WorkerPasses {
       events.record(unready(worker, is.reason, is.message ?? ''));
     }
     if (isDeleting(worker) && world.sessions.length > 0) events.record(deletionWaits(worker, world.sessions));
+    metrics.orphanedLabs.set({ worker: worker.metadata.name }, countOrphans(this.deps, worker, this.probes.foreignLabs(worker)));
     metrics.portsFree.set({ worker: worker.metadata.name }, worker.status?.capacity?.available.ports ?? 0);
   }
 

@@ -2,6 +2,7 @@
 import { objectKey } from '../../api/meta.ts';
 import { labState } from '../../api/lab.ts';
 import { takenPorts } from '../../core/ports.ts';
+import { fromTime, plus } from '../../core/time.ts';
 import { capacityStatus, holdsCapacity, nodeLimitOf, offerOf, sumDemands } from '../../core/worker-capacity.ts';
 import { INDEX } from '../deps.ts';
 import { boundSessions, unknownDemands } from './snapshot.ts';
@@ -26,11 +27,17 @@ export function gather(deps: Deps, worker: Worker, probe: Probe | undefined, dem
     sessions: sessions.map(objectKey),
     unknownDemands: unknownDemands(deps, name, demands),
     labs: labs.length,
-    busyLabs: labs.filter((lab) => ['Wiping', 'Deleting'].includes(labState(lab))).length,
+    busyLabs: isLost(deps, worker) ? 0 : labs.filter((lab) => ['Wiping', 'Deleting'].includes(labState(lab))).length,
     teardown: settings.timeouts.teardown,
     heartbeat: HEARTBEAT_MS / settings.scale,
     emit: settings.emit,
   };
+}
+
+/** A host that has been away for too long is not waited for: what it still holds of ours is removed when it is back. */
+function isLost({ clock, settings }: Deps, { status }: Worker): boolean {
+  const silentSince = fromTime(status?.unreachableSince);
+  return silentSince !== undefined && plus(silentSince, settings.timeouts.workerUnreachable) <= clock.now();
 }
 
 /** Reads the definition versions of the sessions that are bound to the worker, where they were not read before. */

@@ -1,5 +1,5 @@
 /**
- * The orphan sweep (domain §4.4): labs on a CML host that we made and that no Lab object names any more, since their
+ * The orphan sweep (contract §4.4): labs on a CML host that we made and that no Lab object names any more, since their
  * object had to go while the host was away. Ours is a lab whose title ends in our cluster's mark and whose owner is our
  * login; CML hosts are shared, so whatever lacks one of the two is counted and never touched.
  */
@@ -26,30 +26,30 @@ export async function sweep(deps: Deps, worker: Worker, watch: ForeignLabWatch, 
   const cml = cmlOf(deps, worker);
   const own = deps.caches.labs.byIndex(INDEX.labsByWorker, worker.metadata.name);
   const orphans = watch.orphans(own, deps.settings.clusterId);
-  let left = orphans.length;
-  for (const orphan of cml ? orphans : []) {
-    if (cml && (await isSettled(deps, worker, cml, orphan, pass))) left--;
-  }
-  deps.metrics.orphanedLabs.set({ worker: worker.metadata.name }, left + own.filter((lab) => labState(lab) === 'Orphaned').length);
+  for (const orphan of cml ? orphans : []) if (cml) await removeOrphan(deps, worker, cml, orphan, pass);
 }
 
-async function isSettled(deps: Deps, worker: Worker, cml: CmlPort, { id, title }: OrphanLab, pass: PassContext): Promise<boolean> {
-  if (await hasObject(deps, title, pass.signal)) return true;
+/** Labs of a worker that should go and have not gone yet: Orphaned ones, and those that nothing names. */
+export function countOrphans({ caches, settings }: Deps, worker: Worker, watch: ForeignLabWatch): number {
+  const own = caches.labs.byIndex(INDEX.labsByWorker, worker.metadata.name);
+  return own.filter((lab) => labState(lab) === 'Orphaned').length + watch.orphans(own, settings.clusterId).length;
+}
+
+async function removeOrphan(deps: Deps, worker: Worker, cml: CmlPort, { id, title }: OrphanLab, pass: PassContext): Promise<void> {
+  if (await hasObject(deps, title, pass.signal)) return;
   try {
     const call = { signal: effectSignal(deps, pass.signal) };
     const lab = await findLab(cml, id, call);
     // Asked again: what a lab is called, and whose it is, may have changed since the look.
-    if (!lab || !lab.ownedByUs || !isOurs(lab.title, deps.settings.clusterId)) return true;
-    if ((await removeLab(cml, id, call)) === 'stopping') return false;
+    if (!lab?.ownedByUs || !isOurs(lab.title, deps.settings.clusterId) || (await removeLab(cml, id, call)) === 'stopping') return;
   } catch (error) {
     if (pass.signal.aborted || !(error instanceof ExternalError)) throw error;
     deps.events.record(sweepDelayed(worker, title, error.message));
-    return false;
+    return;
   }
   pass.log.warn({ worker: worker.metadata.name, cmlLabId: id, title }, 'a lab that no object names was removed from its host');
   deps.metrics.sweptLabs.inc();
   deps.events.record(swept(worker, title));
-  return true;
 }
 
 /** A Lab is named by the title of its lab. The cache may not have it yet, and what it names is not ours to sweep. */

@@ -7,6 +7,7 @@ import { candidateId, usesLds } from '../../../core/session/world.ts';
 import { launchSecretName } from '../../../core/session/effects.ts';
 import { AlreadyExistsError } from '../../../kube/errors.ts';
 import { Secret } from '../../../clients/secret.ts';
+import { holdsPage, noteReleased, releasePage } from '../lds-release.ts';
 import { workerAddress } from '../../worker/cml.ts';
 import { stepDone, stepSkipped } from './step.ts';
 import type { LdsDevice as DeviceForLds, LdsPort } from '../../../clients/lds/port.ts';
@@ -84,11 +85,11 @@ async function storeLaunchUrl(context: StepContext, url: Secret<string>): Promis
   }
 }
 
-/** LDS ends the candidate's page. */
+/** LDS ends the candidate's page. Where it cannot, the session asks again after its end (`lds-release.ts`). */
 export const deregisterLds: Step = async (context) => {
   const { deps } = context;
-  const id = context.status.userSession?.ldsSessionId;
-  if (id === undefined || !deps.settings.lds) return stepSkipped('no page in LDS');
-  await deps.clients.lds(deps.settings.lds).release(id, context.call());
+  if (!holdsPage(deps, context.status)) return stepSkipped('no page in LDS');
+  await releasePage(deps, context.status, context.call());
+  context.record((draft) => noteReleased(draft, deps.clock.now()));
   return stepDone();
 };
