@@ -15,7 +15,9 @@ const standsOnHost = (context: StepContext): boolean => context.status.labName !
 
 /** The configurations are read before the lab is stopped, unless the definition does not want it or they were collected already. */
 async function extractFirst(context: StepContext, labId: string): Promise<void> {
-  if (!context.frozen.definition.spec.extractOnStop || context.status.cmlLabId === undefined || context.status.gradingSession) return;
+  // The last step of a collection gives the grading session its id: one that was cancelled or failed before has none.
+  const collected = context.status.gradingSession?.gradingSessionId !== undefined;
+  if (!context.frozen.definition.spec.extractOnStop || context.status.cmlLabId === undefined || collected) return;
   const lab = await findLab(context.cml(), labId, context.call());
   if (lab?.state === 'STARTED') await captureConfigs(context);
 }
