@@ -29,6 +29,12 @@ run: tools ## Run the controller from source against KUBECONFIG, else against th
 test: tools-all ## Verify, then run every test against real API servers
 	@checks=0; node hack/verify.ts || checks=$$?; FAILED_CHECKS=$$checks $(JEST) --reporters=./test/support/quiet-reporter.ts
 
+bench: tools-go ## Measure against the budgets and write bench/results.json (ONLY="name ..." for some rows, SIZE=small for a quick look)
+	@exec node bench/main.ts $(if $(SIZE),--size $(SIZE)) $(ONLY)
+
+soak: tools-go ## Play 500 sessions of every fate on 20 hosts and look for what they leave behind (LABLET_SEED=n plays a run again)
+	@exec node test/soak/main.ts
+
 generate: tools ## Write the generated files: CRDs, RBAC, reference documentation
 	@node hack/generate/main.ts
 
@@ -49,4 +55,4 @@ tools-go:
 tools-all:
 	@node hack/bootstrap.mjs go python
 
-.PHONY: help demo cluster cluster-down run test generate verify lint build tools tools-go tools-all
+.PHONY: help demo cluster cluster-down run test bench soak generate verify lint build tools tools-go tools-all

@@ -1,0 +1,45 @@
+/**
+ * `make bench`: measures against the budgets, prints them as a table and writes bench/results.json.
+ *
+ *   node bench/main.ts [--size full|small] [cost] [throughput] [live] [memory] [placement] [transport]
+ *
+ * Exit code 0 whatever the figures are: a row over its budget is a finding, not a failure of the bench.
+ */
+import { writeFile } from 'node:fs/promises';
+import { relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import Table from 'cli-table3';
+import { z } from 'zod';
+import { cost } from './rows/cost.ts';
+import { live } from './rows/live.ts';
+import { memory } from './rows/memory.ts';
+import { placement } from './rows/placement.ts';
+import { throughput } from './rows/throughput.ts';
+import { transport } from './rows/transport.ts';
+import { SIZES, type Row } from './support/row.ts';
+
+const RESULTS = resolve(import.meta.dirname, 'results.json');
+const BENCHES = [placement, transport, cost, live, throughput, memory];
+const FOOTER = 'Not measured yet, since it is not built: EC2 workers. What each row means is in bench/README.md.';
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { size: { type: 'string', default: 'full' } } });
+const size = SIZES[z.enum(['full', 'small']).parse(values.size)];
+const unknown = positionals.filter((name) => !BENCHES.some((bench) => bench.name === name));
+if (unknown.length > 0) {
+  process.stderr.write(`bench: there is no ${unknown.join(', ')}; there are ${BENCHES.map(({ name }) => name).join(', ')}\n`);
+  process.exit(2);
+}
+
+const rows: Row[] = [];
+for (const bench of BENCHES) {
+  if (positionals.length > 0 && !positionals.includes(bench.name)) continue;
+  process.stderr.write(`${bench.name} …\n`);
+  rows.push(...(await bench.run(size, (line) => void process.stderr.write(`  ${line}\n`))));
+}
+
+const table = new Table({ head: ['what', 'value', 'budget', ''], colAligns: ['left', 'right', 'right', 'left'], style: { head: [], border: [], compact: true } });
+for (const { name, value, unit, budget, ok } of rows) table.push([name, `${value} ${unit}`, `≤ ${budget}`, ok ? 'ok' : 'OVER']);
+await writeFile(RESULTS, `${JSON.stringify(rows, null, 2)}\n`);
+process.stdout.write(`${table.toString()}\n${FOOTER}\n${relative(process.cwd(), RESULTS)}\n`);
+// Connections of the API server's clients are kept for some seconds.
+process.exit(0);
