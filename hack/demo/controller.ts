@@ -40,7 +40,7 @@ export interface Controller {
  */
 export async function startController({ leash, bundle, environment, logFile }: ControllerOptions): Promise<Controller> {
   const env = { PATH: process.env['PATH'], INGEST_PORT: '0', OPS_PORT: '0', LISTEN_HOST: '127.0.0.1', ...environment };
-  const child = startLeashed(leash, process.execPath, ['--enable-source-maps', bundle], logFile, env);
+  const child = startLeashed(leash, process.execPath, [bundle], logFile, env);
   const { ingestPort, opsPort } = await readyOrEnded(child, 'lablet-controller', async (signal) => {
     const ports = await listeningPorts(logFile, signal);
     await untilReady(`http://127.0.0.1:${ports.opsPort}/readyz`, signal);
