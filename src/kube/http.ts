@@ -1,6 +1,6 @@
 /**
  * HTTP/1.1 to the API server: credentials, time limits and typed errors of one attempt, over the pools of `pools.ts`.
- * client-node opens a new connection for each call, at several times the CPU (bench/transport.ts), so it has no part here.
+ * client-node opens a new connection for each call, at several times the CPU (bench/rows/transport.ts), so it has no part here.
  */
 import type { Dispatcher } from 'undici';
 import { ApiError, KubeError, ProtocolError, TimeoutError, UnauthorizedError, apiError, transportError } from './errors.ts';
