@@ -47,6 +47,13 @@ describe('a definition', () => {
     }
   });
 
+  test('whose pipelines cannot run never becomes Active, and says what to change', () => {
+    const broken = definition(undefined, { pipelines: { teardown: { remove: ['stop_lab'] } } });
+    const { status, freeze, problem } = after(broken, read(TOPOLOGY, broken));
+    expect(getCondition(status, 'Synced')).toMatchObject({ status: 'False', reason: 'InvalidPipeline', message: 'spec.pipelines.teardown: remove: step stop_lab cannot be left out.' });
+    expect([freeze, status.currentVersion, problem?.reason]).toEqual([undefined, undefined, 'InvalidPipeline']);
+  });
+
   test('tells of a problem once, not at every reading', () => {
     const first = after(definition(), read('nodes: 7'));
     expect(first.problem).toBeDefined();

@@ -95,7 +95,7 @@ describe('a run', () => {
 
   test('releases LDS even where the lab does not stop', () => {
     const { pipeline, specs } = begun('teardown');
-    for (let attempt = 0; attempt < 5; attempt++) {
+    for (let attempt = 0; attempt < named(specs, 'stop_lab').maxAttempts; attempt++) {
       beginStep(pipeline, 'stop_lab', NOW);
       failStep(pipeline, named(specs, 'stop_lab'), 'CML is away', true, NOW);
     }
