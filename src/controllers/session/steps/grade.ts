@@ -29,7 +29,11 @@ export const requestGrade: Step = async (context) => {
   if (!(await readPart(context))?.score) await engine.grade(sessionId, part, context.call());
   const requestedAt = toTime(context.deps.clock.now());
   context.record((draft) => {
-    if (draft.gradingSession) draft.gradingSession = { ...draft.gradingSession, state: 'Grading', requestedAt, gradeCalls: (draft.gradingSession.gradeCalls ?? 0) + 1 };
+    const grading = draft.gradingSession;
+    if (!grading) return;
+    // A result that was faster than the answer to the call was written in between: it stands.
+    const state = grading.state === 'Faulted' || grading.state === 'Submitted' ? grading.state : 'Grading';
+    draft.gradingSession = { ...grading, state, requestedAt, gradeCalls: (grading.gradeCalls ?? 0) + 1 };
   });
   return stepDone();
 };
