@@ -1,10 +1,10 @@
 /** The one placer: looks at all waiting sessions and all workers, places, and commits. Runs on the leader only. */
-import { ANNOTATIONS } from '../../api/group.ts';
 import { LABLET_SESSIONS } from '../../api/kinds.ts';
 import { isDeleting, objectKey } from '../../api/meta.ts';
 import { setCondition } from '../../core/conditions.ts';
 import { definitionDurations } from '../../core/definition.ts';
 import { parseDuration } from '../../core/duration.ts';
+import { heldBack } from '../../core/session/situation.ts';
 import { placeAll, queueOrder } from '../../core/scheduling.ts';
 import { earliest, fromTime, plus } from '../../core/time.ts';
 import { SCHEDULING_GATE } from '../../core/timeouts.ts';
@@ -72,7 +72,7 @@ async function waiting(deps: Deps, demands: DemandCache, signal: AbortSignal): P
   const candidates: { candidate: Candidate; start: Date | undefined; created: Date; key: string }[] = [];
   let openAt: Date | undefined;
   for (const session of deps.caches.sessions.byIndex(INDEX.sessionsByPhase, 'Pending')) {
-    if (isDeleting(session) || session.spec.desiredState !== 'Active' || session.metadata.annotations?.[ANNOTATIONS.paused] !== undefined) continue;
+    if (isDeleting(session) || session.spec.desiredState !== 'Active' || heldBack(session)) continue;
     const { frozen, world } = await gather(deps, session, signal);
     if (!frozen) continue;
     const { definition } = frozen;

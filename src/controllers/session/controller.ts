@@ -3,6 +3,7 @@ import { ANNOTATIONS, FINALIZER } from '../../api/group.ts';
 import { LABLET_SESSIONS } from '../../api/kinds.ts';
 import { isDeleting } from '../../api/meta.ts';
 import { judge } from '../../core/session/judge.ts';
+import { heldBack } from '../../core/session/situation.ts';
 import { fromTime, plus } from '../../core/time.ts';
 import { ConflictError, NotFoundError } from '../../kube/errors.ts';
 import { addFinalizer, removeFinalizer } from '../../runtime/finalizers.ts';
@@ -48,7 +49,9 @@ class SessionPasses {
     const { deps } = this;
     let session = deps.caches.sessions.get(key);
     if (!session || session.metadata.annotations?.[ANNOTATIONS.paused] !== undefined) return done();
-    if (isDeleting(session) && isOver(session)) return this.letGo(session, pass);
+    const restored = heldBack(session) === 'Restored';
+    // What a restored object says of the world is another's: nothing is torn down for it.
+    if (isDeleting(session) && (restored || isOver(session))) return this.letGo(session, pass);
     if (!session.metadata.finalizers?.includes(FINALIZER) || session.metadata.annotations?.[ANNOTATIONS.seenUid] === undefined) {
       if (isDeleting(session)) return done();
       const annotations = { [ANNOTATIONS.seenUid]: session.metadata.uid };
@@ -62,12 +65,14 @@ class SessionPasses {
     if (looked.gone) gathered.world.lab = { state: 'gone' };
     const first = await this.write(session, gathered.world, polled.signals, [], pass);
     if (first.rows.length > 0) return after(0, 'a transition was written');
+    if (restored) return done();
     session = first.session;
 
     let outcome = until(first.wakeAt, deps.clock.now(), 'a deadline');
     if (polled.nextMs !== undefined) outcome = soonest(outcome, after(polled.nextMs, 'LDS is asked again'));
     if (looked.nextMs !== undefined) outcome = soonest(outcome, after(looked.nextMs, 'the lab is looked at again'));
-    if (hasPipeline(session.status)) {
+    // Every step of a pipeline serves its lab: a paused Lab holds them all. The limits of the phase go on.
+    if (hasPipeline(session.status) && gathered.lab?.metadata.annotations?.[ANNOTATIONS.paused] === undefined) {
       let stored = session;
       const progress: Progress = await runSteps(deps, session, gathered, pass, async (changes) => {
         stored = (await this.write(stored, gathered.world, [], changes, pass)).session;

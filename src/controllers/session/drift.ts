@@ -3,6 +3,7 @@
  * somebody else stopped is started again once; a lab that is gone ends the session. What was seen is kept in the Lab's
  * state and runs, so that a restart of the controller neither forgets it nor starts the nodes twice.
  */
+import { ANNOTATIONS } from '../../api/group.ts';
 import { labState } from '../../api/lab.ts';
 import { ExternalError } from '../../clients/errors.ts';
 import { effectSignal } from '../deps.ts';
@@ -47,7 +48,8 @@ export class LabWatch {
     const lab = labName === undefined ? undefined : deps.caches.labs.get(labName);
     const worker = lab && deps.caches.workers.get(lab.spec.workerName);
     const cml = worker && cmlOf(deps, worker);
-    if (!phase || !NEEDS_LAB.has(phase) || !cml || lab.spec.sessionRef?.uid !== uid || lab.status?.cmlLabId === undefined) {
+    const paused = lab?.metadata.annotations?.[ANNOTATIONS.paused] !== undefined;
+    if (!phase || !NEEDS_LAB.has(phase) || paused || !cml || lab.spec.sessionRef?.uid !== uid || lab.status?.cmlLabId === undefined) {
       this.askedAt.delete(uid);
       return { gone: false, nextMs: undefined };
     }

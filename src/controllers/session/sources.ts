@@ -1,9 +1,13 @@
 /** What wakes a session: itself, its definition, its worker, its Lab, its namespace. */
+import { ANNOTATIONS } from '../../api/group.ts';
 import { objectKey } from '../../api/meta.ts';
 import { informerSource } from '../../runtime/source.ts';
 import { INDEX } from '../deps.ts';
+import type { KubeObject } from '../../api/meta.ts';
 import type { Deps } from '../deps.ts';
 import type { Source } from '../../runtime/source.ts';
+
+const isPaused = (object: KubeObject | undefined): boolean => object?.metadata.annotations?.[ANNOTATIONS.paused] !== undefined;
 
 export function sessionSources(deps: Deps): Source[] {
   const { sessions, definitions, workers, labs, namespaces } = deps.caches;
@@ -20,10 +24,10 @@ export function sessionSources(deps: Deps): Source[] {
       const same = old?.status?.phase === next?.status?.phase && old?.status?.unreachableSince === next?.status?.unreachableSince && (old === undefined) === (next === undefined);
       return !worker || same ? [] : sessions.byIndex(INDEX.sessionsByWorker, worker.metadata.name).map(objectKey);
     }),
-    // A Lab whose claim changed or that is gone; its states are written by the session's own pass.
+    // A Lab whose claim changed, that is paused or released, or gone; its states are written by the session's own pass.
     informerSource(labs, (old, next) => {
       const claim = old?.spec.sessionRef ?? next?.spec.sessionRef;
-      return claim && (!next || old?.spec.sessionRef?.uid !== next.spec.sessionRef?.uid) ? [`${claim.namespace}/${claim.name}`] : [];
+      return claim && (!next || old?.spec.sessionRef?.uid !== next.spec.sessionRef?.uid || isPaused(old) !== isPaused(next)) ? [`${claim.namespace}/${claim.name}`] : [];
     }),
     informerSource(namespaces, (old, next) => {
       const namespace = next ?? old;

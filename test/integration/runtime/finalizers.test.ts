@@ -46,6 +46,17 @@ describe('a finalizer', () => {
     expect((await addFinalizer(of(stale))).metadata.finalizers).toEqual([THEIRS, OURS]);
   });
 
+  test('comes with annotations in the same write, which leaves those of others', async () => {
+    const bare = await create();
+    const held = await addFinalizer({ ...of(bare), annotations: { 'lablet.dev/mark': 'ours' } });
+    expect(held.metadata).toMatchObject({ finalizers: [OURS], annotations: { 'lablet.dev/mark': 'ours' } });
+
+    const stale = await create();
+    await client.mergePatch(CONFIG_MAPS, stale.metadata.name, namespace, { metadata: { annotations: { 'example.org/note': 'theirs', 'lablet.dev/mark': 'older' } } });
+    const again = await addFinalizer({ ...of(stale), annotations: { 'lablet.dev/mark': 'ours', 'lablet.dev/more': '1' } });
+    expect(again.metadata).toMatchObject({ finalizers: [OURS], annotations: { 'example.org/note': 'theirs', 'lablet.dev/mark': 'older', 'lablet.dev/more': '1' } });
+  });
+
   test('is removed on a stale read without dropping or touching those of others', async () => {
     const stale = await create([OURS]);
     await meddle(stale, [THEIRS, OURS, 'example.org/third']);
