@@ -2,7 +2,8 @@
 import { isGhost } from '../../../core/lab-lifecycle.ts';
 import { portMap, takenPorts } from '../../../core/ports.ts';
 import { mergeTags, verifyTags } from '../../../core/tags.ts';
-import { rewriteTopology } from '../../../core/topology/rewrite.ts';
+import { parseTopology } from '../../../core/topology/parse.ts';
+import { rewriteParsed } from '../../../core/topology/rewrite.ts';
 import { topologyNodes } from '../../../core/topology/summary.ts';
 import { derivedId } from '../../../core/outbox.ts';
 import { usesLds } from '../../../core/session/world.ts';
@@ -13,10 +14,19 @@ import { openRun, writeLab } from './lab-status.ts';
 import { markGhost, replaceGhost } from './replace-lab.ts';
 import { PermanentStepError, stepDone, stepSkipped, stepWait } from './step.ts';
 import type { CmlNode } from '../../../clients/cml/port.ts';
+import type { Topology } from '../../../core/topology/parse.ts';
+import type { FrozenDefinition } from '../../revisions.ts';
 import type { Step, StepContext } from './step.ts';
 
+/** Reading a topology takes many times as long as filling its ports in, and a frozen version never changes. */
+const parsed = new WeakMap<FrozenDefinition, Topology>();
+
 /** The topology of the session with its ports filled in. */
-const topologyFor = (context: StepContext): string => rewriteTopology(context.frozen.topology, portMap(context.lab().spec.ports), context.frozen.definition.spec.ports);
+function topologyFor({ frozen, lab }: StepContext): string {
+  const topology = parsed.get(frozen) ?? parseTopology(frozen.topology);
+  parsed.set(frozen, topology);
+  return rewriteParsed(frozen.topology, topology, portMap(lab().spec.ports), frozen.definition.spec.ports);
+}
 
 /** Contents that LDS was asked to refresh by this process: once for each version is enough. */
 const synced = new Set<string>();
