@@ -15,7 +15,7 @@ const MEGABYTE = 1024 * 1024;
 export type Report = (line: string) => void;
 
 /** `go` is missing or refused to build; the message holds the end of what it said. */
-export class BuildError extends Error {
+class BuildError extends Error {
   override readonly name = 'BuildError';
 }
 

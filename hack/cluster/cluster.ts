@@ -29,7 +29,7 @@ export interface Cluster {
 }
 
 /** A program that the chosen cluster needs is missing or failed. */
-export class ClusterError extends Error {
+class ClusterError extends Error {
   override readonly name = 'ClusterError';
 }
 

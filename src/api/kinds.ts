@@ -18,7 +18,7 @@ import type { ScoreReport } from './scorereport.ts';
 import { workerSpec, workerStatus, workerTemplateSpec, workerTemplateStatus } from './worker.ts';
 import type { Worker, WorkerTemplate } from './worker.ts';
 
-export { CONFIGMAPS, CONTROLLER_REVISIONS, NAMESPACES, SECRETS } from './resource.ts';
+export { CONTROLLER_REVISIONS, NAMESPACES, SECRETS } from './resource.ts';
 
 /** A column of `kubectl get`, shown in the given order; `wide` ones only with `-o wide`. */
 export interface PrinterColumn {

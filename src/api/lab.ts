@@ -18,7 +18,6 @@ const port = z.object({
   line: z.number().int().min(0).max(31).optional().describe('Serial line of the node.'),
   number: portNumber().describe('Port on the host.'),
 });
-export type LabPort = z.output<typeof port>;
 
 export const labSpec = rules(
   z.object({

@@ -6,7 +6,6 @@ import type { KubeObject } from './meta.ts';
 import type { CelRule } from './schema.ts';
 
 export const LICENSES = ['Personal', 'Enterprise', 'Evaluation'] as const;
-export const PIPELINES = ['instantiate', 'collectEvidence', 'computeGrading', 'teardown'] as const;
 /** Port protocols of topology tags (contract §4.2). */
 export const PORT_PROTOCOLS = ['serial', 'vnc', 'ssh', 'telnet', 'tcp', 'http', 'https', 'pat'] as const;
 export type PortProtocol = (typeof PORT_PROTOCOLS)[number];

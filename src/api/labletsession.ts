@@ -11,13 +11,13 @@ export const SESSION_PHASES = [
 ] as const;
 export type SessionPhase = (typeof SESSION_PHASES)[number];
 
-export const USER_SESSION_STATES = ['Provisioning', 'Provisioned', 'Active', 'Paused', 'Ended', 'Expired', 'Faulted'] as const;
-export const GRADING_SESSION_STATES = ['Pending', 'Collecting', 'Grading', 'Reviewing', 'Submitted', 'Faulted'] as const;
+const USER_SESSION_STATES = ['Provisioning', 'Provisioned', 'Active', 'Paused', 'Ended', 'Expired', 'Faulted'] as const;
+const GRADING_SESSION_STATES = ['Pending', 'Collecting', 'Grading', 'Reviewing', 'Submitted', 'Faulted'] as const;
 export const PIPELINE_NAMES = ['instantiate', 'collect_evidence', 'compute_grading', 'teardown'] as const;
-export const STEP_STATES = ['Pending', 'Running', 'Completed', 'Failed', 'Skipped'] as const;
+const STEP_STATES = ['Pending', 'Running', 'Completed', 'Failed', 'Skipped'] as const;
 /** How a session came to its end; Normal leads to Archived (T18), all else to Terminated (T19). */
 export const ENDINGS = ['Normal', 'Cancelled', 'Failed', 'NoShow', 'SlotEnded'] as const;
-export const DESIRED_STATES = ['Active', 'Ended', 'Terminated'] as const;
+const DESIRED_STATES = ['Active', 'Ended', 'Terminated'] as const;
 
 /** Newest consumed events that a session remembers for de-duplication. */
 export const INBOX_MAX = 64;
@@ -249,7 +249,6 @@ export type PipelineName = (typeof PIPELINE_NAMES)[number];
 export type PipelineStatus = NonNullable<LabletSessionStatus['pipeline']>;
 export type PipelineStep = PipelineStatus['steps'][number];
 export type UserSession = NonNullable<LabletSessionStatus['userSession']>;
-export type GradingSession = NonNullable<LabletSessionStatus['gradingSession']>;
 export type InboxEntry = NonNullable<LabletSessionStatus['inbox']>[number];
 export type Ending = (typeof ENDINGS)[number];
 export interface LabletSession extends KubeObject {

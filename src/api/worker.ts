@@ -5,7 +5,7 @@ import { LICENSES } from './labletdefinition.ts';
 import { conditions, duration, formed, listSet, objectName, portNumber, quantity, rules, secretKeyRef, text, time } from './schema.ts';
 import type { KubeObject } from './meta.ts';
 
-export const PROVIDERS = ['static', 'ec2'] as const;
+const PROVIDERS = ['static', 'ec2'] as const;
 export const WORKER_PHASES = [
   'Pending', 'Provisioning', 'Starting', 'Running', 'Draining', 'Stopping', 'Stopped', 'Terminating', 'Terminated', 'Failed',
 ] as const;

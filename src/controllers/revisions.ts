@@ -81,6 +81,6 @@ function thaw(revision: ControllerRevision, { namespace, name }: { namespace: st
 }
 
 /** What the definition itself says of ports and devices, for reading its topology. */
-export function topologyOptions({ ports, devices }: RevisionData['spec']): Parameters<typeof summarizeTopology>[1] {
+function topologyOptions({ ports, devices }: RevisionData['spec']): Parameters<typeof summarizeTopology>[1] {
   return { ...(ports ? { ports } : {}), ...(devices ? { devices } : {}) };
 }

@@ -84,7 +84,7 @@ export function reportLost(draft: OutboxDraft, lost: readonly OutboxEntry[], why
 }
 
 /** CloudEvents id: UUIDv5 of object uid, type and sequence, so that a decision taken twice names the same event. */
-export function eventId(uid: string, type: string, sequence: number): string {
+function eventId(uid: string, type: string, sequence: number): string {
   return uuidV5(`${type}/${sequence}`, uid);
 }
 

@@ -95,7 +95,7 @@ function imageFits(worker: WorkerSnapshot, demand: Demand): boolean {
 }
 
 /** The free Lab of the same definition and version that is ready soonest. */
-export function reusable(worker: WorkerSnapshot, demand: Demand): ReusableLab | undefined {
+function reusable(worker: WorkerSnapshot, demand: Demand): ReusableLab | undefined {
   if (!demand.labReuse || worker.reusableLabs.length === 0) return undefined;
   const order = ['Wiped', 'Defined', 'Stopped'];
   return worker.reusableLabs

@@ -75,8 +75,6 @@ export const TIMEOUTS: Timeouts = {
 
 /** The scheduling gate before a booked start: 20 min worker boot and 15 min instantiate. */
 export const SCHEDULING_GATE = 35 * MINUTE;
-/** What an admitted booking holds after its end: collection, grading and teardown limits. */
-export const AFTER_END = 50 * MINUTE;
 
 /** The same limits in a world whose clock of the domain runs `scale` times as fast (demo, soak). */
 export function scaleTimeouts(scale: number, timeouts: Timeouts = TIMEOUTS): Timeouts {

@@ -16,7 +16,7 @@ const MAX_RETRY_AFTER_MS = 30_000;
  * Milliseconds to wait before trying again, or undefined if this failure is final.
  * @param failures failed attempts so far, this one included.
  */
-export function retryDelayMs(kind: 'read' | 'write', error: unknown, failures: number, options: RetryOptions, random: number): number | undefined {
+function retryDelayMs(kind: 'read' | 'write', error: unknown, failures: number, options: RetryOptions, random: number): number | undefined {
   const { retries = 4, backoff = { baseMs: 200, maxMs: 5000 } } = options;
   if (failures > retries) return undefined;
   const delay = backoffMs(failures, backoff, random);

@@ -1,7 +1,7 @@
 /** The nouns of the Kubernetes API as this project uses them: resources, objects, lists, watch events. */
 import type { KubeObject, ObjectMeta } from '../api/meta.ts';
 
-export type { KubeObject, ObjectMeta, OwnerReference } from '../api/meta.ts';
+export type { KubeObject, ObjectMeta } from '../api/meta.ts';
 export { isDeleting, objectKey } from '../api/meta.ts';
 
 /**

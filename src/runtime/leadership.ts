@@ -39,7 +39,7 @@ export interface Leadership {
   effectSignal(minRemainingMs?: number, pass?: AbortSignal): AbortSignal;
 }
 
-export const EFFECT_BEGIN_MARGIN_MS = 5_000;
+const EFFECT_BEGIN_MARGIN_MS = 5_000;
 export const EFFECT_ABORT_MARGIN_MS = 2_000;
 
 /** The elector's end of Leadership. One grant, any number of renewals, one revocation; then again. */

@@ -29,7 +29,7 @@ export type Ending =
 export const PASS_RESULTS = ['done', 'after', 'conflict', 'retry', 'terminal', 'timeout', 'error', 'aborted'] as const satisfies readonly Ending['result'][];
 
 /** Reason of the abort of a pass that took too long. */
-export class PassTimeoutError extends Error {
+class PassTimeoutError extends Error {
   constructor(timeoutMs: number) {
     super(`the pass did not end within ${timeoutMs} ms`);
     this.name = 'PassTimeoutError';

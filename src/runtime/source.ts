@@ -17,7 +17,7 @@ export interface Source {
 export type KeysOf<T> = (old: T | undefined, next: T | undefined) => Iterable<string>;
 
 /** The object's own key. */
-export function ownKey<T extends KubeObject>(old: T | undefined, next: T | undefined): string[] {
+function ownKey<T extends KubeObject>(old: T | undefined, next: T | undefined): string[] {
   const object = next ?? old;
   return object ? [objectKey(object)] : [];
 }

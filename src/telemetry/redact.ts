@@ -7,7 +7,7 @@
  * a credential inside a text is replaced, because messages and URLs carry secrets without a name.
  */
 
-export const REDACTED = '[redacted]';
+const REDACTED = '[redacted]';
 
 /** Names without case and punctuation. */
 const SECRET_NAMES = new Set([

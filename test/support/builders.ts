@@ -21,7 +21,7 @@ import type { DefinitionView, SessionStatus, SessionWorld, Signal, WorkerView } 
 export const SESSION_UID = '7d1f0c2a-3e9b-4f5d-8a6c-0b1c2d3e4f50';
 export const LDS_ID = '5b0e9c1e-7f0f-4c3b-8a11-0c9d1e2f3a4b';
 /** A day ahead of the slot. */
-export const CREATED = '2026-11-22T15:00:00.000Z';
+const CREATED = '2026-11-22T15:00:00.000Z';
 export const SLOT = { start: '2026-11-23T10:00:00.000Z', end: '2026-11-23T11:30:00.000Z' };
 
 export const SECOND = 1000;
@@ -44,7 +44,7 @@ export function readyDefinition(fields: Record<string, unknown> = {}): Extract<D
   };
 }
 
-export const WORKER: WorkerView = { name: 'w-metal-01', state: 'ready', message: 'ready', templateName: 'metal', costPerHour: '3.9641' };
+const WORKER: WorkerView = { name: 'w-metal-01', state: 'ready', message: 'ready', templateName: 'metal', costPerHour: '3.9641' };
 
 export function worldWith(fields: Partial<SessionWorld> = {}): SessionWorld {
   return { definition: readyDefinition(), ldsConfigured: true, gradingConfigured: true, namespaceTerminating: false, emit: true, timeouts: TIMEOUTS, scale: 1, ...fields };

@@ -32,7 +32,7 @@ type DefinitionSpec = Partial<LabletDefinition['spec']>;
 type SessionSpec = Partial<LabletSession['spec']>;
 
 /** A definition that is graded and has a page in LDS. */
-export const EXAM: DefinitionSpec = { formQualifiedName: 'Exam EDGE v1', grading: { rulesUri: 's3://rules/edge.xml', cutScore: 60, onFailure: 'Stop' }, labReuse: false, maxDuration: '4h', noShowTimeout: '0s' };
+const EXAM: DefinitionSpec = { formQualifiedName: 'Exam EDGE v1', grading: { rulesUri: 's3://rules/edge.xml', cutScore: 60, onFailure: 'Stop' }, labReuse: false, maxDuration: '4h', noShowTimeout: '0s' };
 
 /** What a sender of events writes. */
 export interface Outgoing {

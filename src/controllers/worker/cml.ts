@@ -4,7 +4,7 @@ import type { CmlPort } from '../../clients/cml/port.ts';
 import type { Deps } from '../deps.ts';
 
 /** URL of the CML host: of the spec (static), or as it was found out (EC2); undefined while it is not known. */
-export const endpointOf = (worker: Worker): string | undefined => worker.spec.endpoint ?? worker.status?.endpoint;
+const endpointOf = (worker: Worker): string | undefined => worker.spec.endpoint ?? worker.status?.endpoint;
 
 /** Address that candidates and the GradingEngine reach; the host of the endpoint unless the spec says otherwise. */
 export function workerAddress(worker: Worker): string {

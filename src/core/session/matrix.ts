@@ -60,7 +60,7 @@ export function warn(s: Situation, event: ConsumedEvent, entry: InboxEntry): voi
  * A `failed` in Collecting or Grading: GradingSession Faulted, then the rows decide by onFailure. Once Faulted, beside a
  * result, and between two grade calls there is nothing that could fail: the same news under another id changes nothing.
  */
-export function takeFailure(s: Situation): void {
+function takeFailure(s: Situation): void {
   const found = seen(s, 'grading.session.failed');
   const grading = s.draft.gradingSession;
   if (!found) return;

@@ -10,7 +10,7 @@ import { forced, lost } from './triggers.ts';
 import type { SessionPhase } from '../../api/labletsession.ts';
 import type { Row } from './row.ts';
 
-export type { Because, Row, RowId } from './row.ts';
+export type { Row, RowId } from './row.ts';
 
 const LIVE = SESSION_PHASES.filter((phase) => phase !== 'Terminated');
 /** Phases that cannot go on without their worker and their lab. */

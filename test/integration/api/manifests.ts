@@ -11,7 +11,7 @@ export interface Manifest {
 }
 
 const SHA256 = 'a'.repeat(64);
-export const SESSION_UID = '1b0f6d9e-0d7a-4e0c-9d57-6b6f1f0c2a11';
+const SESSION_UID = '1b0f6d9e-0d7a-4e0c-9d57-6b6f1f0c2a11';
 
 const builder =
   (kind: string, base: Record<string, unknown>) =>

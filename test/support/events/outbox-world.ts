@@ -1,6 +1,5 @@
 import { recordEvent } from '../../../src/core/outbox.ts';
 import { LABLET_SESSIONS } from '../../../src/api/kinds.ts';
-import { objectKey } from '../../../src/api/meta.ts';
 import { Emitter } from '../../../src/events/emitter.ts';
 import { HttpSink } from '../../../src/events/sink-http.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
@@ -106,6 +105,3 @@ export function startEmitter(world: OutboxWorld, url: URL, options: Partial<Emit
   };
   return { emitter, metrics, kill };
 }
-
-/** `namespace/name` */
-export const keyOf = objectKey;

@@ -7,7 +7,7 @@ import { PermanentStepError, stepDone, stepSkipped } from './step.ts';
 import type { Step, StepContext } from './step.ts';
 
 /** GradingEngine's name for the part that is graded. */
-export const partId = (context: StepContext): string => context.frozen.definition.spec.formQualifiedName ?? context.frozen.definition.name;
+const partId = (context: StepContext): string => context.frozen.definition.spec.formQualifiedName ?? context.frozen.definition.name;
 
 const labId = (context: StepContext): string => {
   const { cmlLabId } = context.status;
