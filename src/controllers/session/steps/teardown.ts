@@ -1,7 +1,8 @@
 /** Pipeline `teardown`: the lab is stopped, then LDS released and the lab wiped and kept, or removed. */
 import { LABS } from '../../../api/kinds.ts';
 import { FINALIZER } from '../../../api/group.ts';
-import { isNotFound } from '../../../clients/errors.ts';
+import { ExternalError, isNotFound } from '../../../clients/errors.ts';
+import { fromTime, plus } from '../../../core/time.ts';
 import { NotFoundError } from '../../../kube/errors.ts';
 import { removeFinalizer } from '../../../runtime/finalizers.ts';
 import { findLab, removeByIdOrTitle, stopLab as stopOnHost } from '../../lab/remove.ts';
@@ -22,6 +23,16 @@ async function extractFirst(context: StepContext, labId: string): Promise<void> 
   if (lab?.state === 'STARTED') await captureConfigs(context);
 }
 
+/**
+ * A host that is away, or has just come back, is asked again for the candidate's work before anything is stopped: for
+ * half of the teardown limit, so that a node that never answers does not keep the lab running until the limit itself.
+ */
+function mayYetBeRead(context: StepContext, error: unknown): boolean {
+  const began = fromTime(context.status.pipeline?.firstStartedAt);
+  const until = began && plus(began, context.deps.settings.timeouts.teardown / 2);
+  return error instanceof ExternalError && error.retryable && until !== undefined && context.deps.clock.now() < until;
+}
+
 export const stopLab: Step = async (context) => {
   if (!standsOnHost(context)) return stepSkipped('nothing stands on a host');
   const labId = context.lab().status?.cmlLabId;
@@ -30,6 +41,7 @@ export const stopLab: Step = async (context) => {
   try {
     await extractFirst(context, labId);
   } catch (error) {
+    if (mayYetBeRead(context, error)) throw error;
     if (!isNotFound(error)) context.log.warn({ error }, 'the configurations could not be read before the stop');
   }
   if (!(await stopOnHost(context.cml(), labId, context.call()))) return stepWait(context.deps.settings.timeouts.pollLab, 'the lab is stopping');
