@@ -60,7 +60,7 @@ const pipelinePatch = z.object({
   overrides: z.record(text(63), stepPatch.omit({ name: true })).optional().meta({ maxProperties: 16 }).describe('Other limits for a step of the standard pipeline.'),
 });
 
-const cmlVersion = () => formed(z.string().max(32), /^[0-9]+(\.[0-9]+){0,2}$/, 'must be a CML version such as 2.9 or 2.9.0');
+const cmlVersion = () => formed(z.string().max(32), /^[0-9]+(\.[0-9]+){1,2}$/, 'must be a CML version such as 2.9 or 2.9.0');
 
 const between = (field: string, min: string, max: string) => ({
   rule: `!self.matches(r'${DURATION.source}') || (duration(self) >= duration('${min}') && duration(self) <= duration('${max}'))`,

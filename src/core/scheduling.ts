@@ -3,7 +3,7 @@
  * The leader keeps the snapshot as its assumed state, so that a decision never waits for the watch to catch up.
  */
 import picomatch from 'picomatch';
-import { compareVersions } from './version.ts';
+import { compareCmlVersions } from '../api/cml-version.ts';
 import { allocatePorts, hasFree } from './ports.ts';
 import type { AllocatedPort, PortRange, PortTemplate } from './ports.ts';
 import type { PinnedDefinition, Resources } from './definition.ts';
@@ -88,8 +88,8 @@ function imageFits(worker: WorkerSnapshot, demand: Demand): boolean {
   return demand.images.every((image) => {
     if (image.namePattern && worker.provider === 'ec2' && !picomatch.isMatch(worker.imageName ?? '', image.namePattern)) return false;
     const { cmlVersion } = worker;
-    if (image.cmlVersionMin && (!cmlVersion || compareVersions(cmlVersion, image.cmlVersionMin) < 0)) return false;
-    if (image.cmlVersionMax && (!cmlVersion || compareVersions(cmlVersion, image.cmlVersionMax) > 0)) return false;
+    if (image.cmlVersionMin && (!cmlVersion || compareCmlVersions(cmlVersion, image.cmlVersionMin) < 0)) return false;
+    if (image.cmlVersionMax && (!cmlVersion || compareCmlVersions(cmlVersion, image.cmlVersionMax) > 0)) return false;
     return has(image.nodeDefinitions ?? []);
   });
 }

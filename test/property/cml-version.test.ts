@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { compareCmlVersions } from '../../src/clients/cml/version.ts';
+import { compareCmlVersions } from '../../src/api/cml-version.ts';
 
 const numbers = fc.tuple(fc.nat(40), fc.nat(40), fc.nat(40));
 const suffix = fc.constantFrom('', '+build.4', '-dev0+build.12', '.3');

@@ -10,7 +10,7 @@ import type { ReadCredentials } from '../login.ts';
 import type { Secret } from '../secret.ts';
 import * as answers from './answers.ts';
 import type { CmlHealth, CmlLab, CmlLicensing, CmlNode, CmlPort, CmlStats, CmlSystemInformation, CmlTelemetryEvent, CmlTopology } from './port.ts';
-import { compareCmlVersions } from './version.ts';
+import { compareCmlVersions } from '../../api/cml-version.ts';
 
 const IMPORT_TIMEOUT_MS = 120_000;
 /** It costs CML nothing; what takes longer is not up. */

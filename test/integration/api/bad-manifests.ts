@@ -61,6 +61,7 @@ const DEFINITIONS = [
   rule('a duration below a minute', definition({ maxDuration: '30s' }), 'spec.maxDuration: Invalid value: "30s": maxDuration must be between 1m and 24h'),
   rule('a warm pool below zero', definition({ warmPool: { size: -1 } }), 'spec.warmPool.size: Invalid value: -1: spec.warmPool.size in body should be greater than or equal to 0'),
   rule('a device named twice', definition({ devices: [{ label: 'r1' }, { label: 'r1' }] }), 'spec.devices[1]: Duplicate value: {"label":"r1"}'),
+  rule('a CML version of one number', image({ cmlVersionMin: '2' }), 'spec.images[0].cmlVersionMin: Invalid value: "2": must be a CML version such as 2.9 or 2.9.0'),
   rule('a CML version that is a glob', image({ cmlVersionMin: '2.x' }), 'spec.images[0].cmlVersionMin: Invalid value: "2.x": must be a CML version such as 2.9 or 2.9.0'),
   rule('a pipeline step without attempts', patch({ name: 'warm_up', maxAttempts: 0 }), 'spec.pipelines.instantiate.insertAfter.lab_start[0].maxAttempts: Invalid value: 0: spec.pipelines.instantiate.insertAfter.lab_start[0].maxAttempts in body should be greater than or equal to 1'),
   unreadable('a misspelt field', definition({ maxduration: '2h' }), 'Error from server (BadRequest): error when creating "STDIN": LabletDefinition in version "v1alpha1" cannot be handled as a LabletDefinition: strict decoding error: unknown field "spec.maxduration"'),

@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
 import { place, placeAll, queueOrder, rejection, score } from '../../../src/core/scheduling.ts';
-import { compareVersions } from '../../../src/core/version.ts';
 import type { Demand, WorkerSnapshot } from '../../../src/core/scheduling.ts';
 
 const GIB = 2 ** 30;
@@ -114,10 +113,4 @@ test('the queue goes by time to start, then by age, then by name', () => {
     { key: 'd', start: at(30), created: at(0) }, { key: 'c', start: undefined, created: at(5) }, { key: 'b', start: at(5), created: at(1) }, { key: 'a', start: at(5), created: at(1) },
   ];
   expect(waiting.toSorted(queueOrder).map(({ key }) => key)).toEqual(['a', 'b', 'c', 'd']);
-});
-
-test('versions are compared as numbers', () => {
-  expect(compareVersions('2.10.0', '2.9.1+build.4')).toBeGreaterThan(0);
-  expect(compareVersions('2.9', '2.9.0+build.7')).toBe(0);
-  expect(() => compareVersions('latest', '2.9')).toThrow(/no version/);
 });
