@@ -96,7 +96,8 @@ describe('an elector', () => {
       if (!second) throw new Error('no leader yet');
       return second;
     });
-    expect(all.filter(({ story }) => story.includes('leads')).toSorted()).toEqual([leader, next].toSorted());
+    // As a set: any of the others may have been the quicker one.
+    expect(new Set(all.filter(({ story }) => story.includes('leads')))).toEqual(new Set([leader, next]));
     expect((await lease('several')).spec?.leaseTransitions).toBeGreaterThan(0);
   });
 
