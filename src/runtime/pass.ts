@@ -1,5 +1,5 @@
 /** One pass over one object: bounded in time, abortable, and always ending in a value, never in a throw. */
-import { ConflictError, ServerUnavailableError, TooManyRequestsError, TransportError } from '../kube/errors.ts';
+import { ConflictError, NotFoundError, ServerUnavailableError, TooManyRequestsError, TransportError } from '../kube/errors.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Clock } from './clock.ts';
 import { NotLeaderError } from './leadership.ts';
@@ -73,7 +73,8 @@ function endingOf(error: unknown, abortReason: unknown): Ending {
   if (abortReason instanceof PassTimeoutError) return { result: 'timeout', error: abortReason, atLeastMs: 0 };
   if (abortReason !== undefined) return { result: 'aborted', error: abortReason };
   if (error instanceof NotLeaderError) return { result: 'retry', error, atLeastMs: 1_000 };
-  if (error instanceof ConflictError) return { result: 'conflict', error, atLeastMs: 0 };
+  // What the pass was decided on has moved on, or is gone: the next pass begins with what there is now.
+  if (error instanceof ConflictError || error instanceof NotFoundError) return { result: 'conflict', error, atLeastMs: 0 };
   if (error instanceof TerminalError) return { result: 'terminal', error };
   if (error instanceof RetryableError) return { result: 'retry', error, atLeastMs: error.retryAfterMs };
   if (error instanceof TooManyRequestsError || error instanceof ServerUnavailableError) {

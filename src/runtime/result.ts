@@ -1,8 +1,8 @@
 /**
  * How one pass over one object ends. There are four endings and no other:
  * `done()`, `after(ms, why)`, a thrown RetryableError, a thrown TerminalError.
- * A ConflictError of the API server is the everyday case of the third (somebody wrote first: look
- * again), and any other thrown value is a defect, retried like the third but counted apart.
+ * A ConflictError or NotFoundError of the API server is the everyday case of the third (somebody wrote
+ * first, or the object is gone: look again), and any other thrown value is a defect, retried like the third but counted apart.
  */
 
 export type Outcome =
