@@ -1,11 +1,10 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { randomInt } from 'node:crypto';
 import { endings, soakProblems } from '../soak/judge.ts';
 import { FATES } from '../soak/plan.ts';
 import { runSoak, type SoakOutcome } from '../soak/run.ts';
 
-// The small sister of `make soak`. LABLET_SEED=n plays a run again.
-const seed = process.env['LABLET_SEED'] ?? String(randomInt(1_000_000));
+// The small sister of `make soak`: the same plan every time, so that what fails here was changed here. `make soak` draws a new one.
+const seed = process.env['LABLET_SEED'] ?? '197377';
 const LIMIT_MS = 300_000;
 
 describe(`forty sessions of every fate on four hosts (LABLET_SEED=${seed})`, () => {
