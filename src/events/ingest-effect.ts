@@ -3,16 +3,14 @@
  * effect, the inbox and the outbox together. Nothing is remembered here: after a crash at any point the sender's next
  * try finds what is stored and goes on from it.
  */
-import { LABLET_SESSIONS, SCORE_REPORTS } from '../api/kinds.ts';
-import { objectKey } from '../api/meta.ts';
+import { LABLET_SESSIONS } from '../api/kinds.ts';
 import { consume } from '../core/session/consume.ts';
-import { AlreadyExistsError, ForbiddenError, NotFoundError } from '../kube/errors.ts';
+import { NotFoundError } from '../kube/errors.ts';
 import { decideAndWrite, writeStatus } from '../runtime/status-writer.ts';
+import { ensureReport } from './score-reports.ts';
 import type { ConsumedEvent } from '../api/events.ts';
 import type { LabletSession, LabletSessionStatus } from '../api/labletsession.ts';
-import type { ScoreReport } from '../api/scorereport.ts';
 import type { Consumption, ConsumeResult } from '../core/session/consume.ts';
-import type { ReportToCreate } from '../core/session/situation.ts';
 import type { SessionWorld } from '../core/session/world.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Amend } from '../runtime/status-writer.ts';
@@ -82,7 +80,7 @@ class SessionGone extends Error {}
 async function withReports(deps: EffectDeps, { session, world }: Seen, event: ConsumedEvent, now: Date, decision: Consumption): Promise<Consumption> {
   let final = decision;
   for (const report of decision.reports) {
-    const existing = await createReport(deps.client, session, report);
+    const existing = await ensureReport(deps.client, session, report);
     if (!existing) continue;
     const { score, maxScore, cutScore, passed, sections, submittedAt } = existing.spec;
     if (event.type === 'grading.session.completed') {
@@ -91,19 +89,4 @@ async function withReports(deps: EffectDeps, { session, world }: Seen, event: Co
     if (final.status.scoreReport?.name === report.name) final.status.scoreReport.submittedAt = submittedAt;
   }
   return final;
-}
-
-/** @returns the report that is there already; undefined if it was created, or never can be since its namespace is going away */
-async function createReport(client: KubeClient, session: LabletSession, { name, spec }: ReportToCreate): Promise<ScoreReport | undefined> {
-  const { namespace = '', uid } = session.metadata;
-  try {
-    await client.create(SCORE_REPORTS, { metadata: { name, namespace }, spec });
-    return undefined;
-  } catch (error) {
-    if (error instanceof ForbiddenError && error.causes.some((cause) => cause.reason === 'NamespaceTerminating')) return undefined;
-    if (!(error instanceof AlreadyExistsError)) throw error;
-  }
-  const existing = await client.get(SCORE_REPORTS, name, namespace);
-  if (existing.spec.sessionRef.uid === uid) return existing;
-  throw new Error(`ScoreReport ${namespace}/${name} belongs to another session than ${objectKey(session)}; rename or delete it`);
 }

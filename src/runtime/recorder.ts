@@ -10,7 +10,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { KubeClient } from '../kube/client.ts';
-import { AlreadyExistsError, ApiError, ForbiddenError, NotFoundError, TooManyRequestsError, ServerUnavailableError } from '../kube/errors.ts';
+import { AlreadyExistsError, ApiError, NotFoundError, TooManyRequestsError, ServerUnavailableError, isNamespaceTerminating } from '../kube/errors.ts';
 import type { KubeObject, NewObject, Resource } from '../kube/types.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -189,9 +189,7 @@ function seriesOf(series: EventSeries): { count: number; lastObservedTime: strin
 
 /** A create in a namespace that is terminating is refused as Forbidden with this cause; in one that is gone as NotFound. */
 function namespaceIsGoing(error: unknown): boolean {
-  if (error instanceof NotFoundError) return true;
-  return error instanceof ForbiddenError
-    && (error.causes.some((cause) => cause.reason === 'NamespaceTerminating') || error.message.includes('because it is being terminated'));
+  return error instanceof NotFoundError || isNamespaceTerminating(error);
 }
 
 /** Whatever was not an answer may be better next time; of the answers only those that say so. */

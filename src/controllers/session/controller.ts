@@ -16,7 +16,7 @@ import { holdsPage, nameLeftPage, noteReleased, releaseAfterEnd } from './lds-re
 import { LdsPoller } from './observe.ts';
 import { hasPipeline, runSteps, SESSION_PASS_MS } from './pipeline.ts';
 import { releaseFor } from './release.ts';
-import { ensureReport } from './reports.ts';
+import { ensureReport } from '../../events/score-reports.ts';
 import { sessionSources } from './sources.ts';
 import { tellTransitions } from './tell.ts';
 import { lastEvents } from '../last-events.ts';
