@@ -8,6 +8,7 @@ const rooms = {
   clients: ['api', 'telemetry'],
   events: ['api', 'core', 'kube', 'runtime', 'telemetry'],
   controllers: ['api', 'core', 'kube', 'runtime', 'clients', 'events', 'telemetry'],
+  web: ['api', 'core', 'kube', 'events', 'telemetry'],
   telemetry: [],
 };
 

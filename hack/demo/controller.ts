@@ -23,6 +23,7 @@ export interface Controller {
   readonly ingestUrl: string;
   /** `/healthz`, `/readyz` and `/metrics` are below it. */
   readonly opsUrl: string;
+  readonly webUrl: string;
   readonly logFile: string;
   /** What it has logged so far. */
   log(): Promise<string>;
@@ -39,9 +40,9 @@ export interface Controller {
  * @throws ProcessEndedError with the end of its log when it ends before that
  */
 export async function startController({ leash, bundle, environment, logFile }: ControllerOptions): Promise<Controller> {
-  const env = { PATH: process.env['PATH'], INGEST_PORT: '0', OPS_PORT: '0', LISTEN_HOST: '127.0.0.1', ...environment };
+  const env = { PATH: process.env['PATH'], INGEST_PORT: '0', OPS_PORT: '0', WEB_PORT: '0', LISTEN_HOST: '127.0.0.1', ...environment };
   const child = startLeashed(leash, process.execPath, [bundle], logFile, env);
-  const { ingestPort, opsPort } = await readyOrEnded(child, 'lablet-controller', async (signal) => {
+  const { ingestPort, opsPort, webPort } = await readyOrEnded(child, 'lablet-controller', async (signal) => {
     const ports = await listeningPorts(logFile, signal);
     await untilReady(`http://127.0.0.1:${ports.opsPort}/readyz`, signal);
     return ports;
@@ -49,6 +50,7 @@ export async function startController({ leash, bundle, environment, logFile }: C
   return {
     ingestUrl: `http://127.0.0.1:${ingestPort}/events`,
     opsUrl: `http://127.0.0.1:${opsPort}`,
+    webUrl: `http://127.0.0.1:${webPort}`,
     logFile,
     log: () => readFile(logFile, 'utf8'),
     exited: child.exited,
@@ -62,16 +64,16 @@ export async function startController({ leash, bundle, environment, logFile }: C
   };
 }
 
-const listening = z.looseObject({ message: z.literal('listening'), ingestPort: z.int().optional(), opsPort: z.int().optional() });
+const port = z.int().optional();
+const listening = z.looseObject({ message: z.literal('listening'), ingestPort: port, opsPort: port, webPort: port });
 
-/** The ports that the log names, once it names both. */
-async function listeningPorts(logFile: string, signal: AbortSignal): Promise<{ ingestPort: number; opsPort: number }> {
+/** The ports that the log names, once it names all. */
+async function listeningPorts(logFile: string, signal: AbortSignal): Promise<{ ingestPort: number; opsPort: number; webPort: number }> {
   for (;;) {
     const lines = (await readFile(logFile, 'utf8')).split('\n').filter((line) => line.includes('"listening"'));
     const named = lines.flatMap((line) => listening.safeParse(JSON.parse(line)).data ?? []);
-    const ingestPort = named.find((line) => line.ingestPort !== undefined)?.ingestPort;
-    const opsPort = named.find((line) => line.opsPort !== undefined)?.opsPort;
-    if (ingestPort !== undefined && opsPort !== undefined) return { ingestPort, opsPort };
+    const [ingestPort, opsPort, webPort] = (['ingestPort', 'opsPort', 'webPort'] as const).map((name) => named.find((line) => line[name] !== undefined)?.[name]);
+    if (ingestPort !== undefined && opsPort !== undefined && webPort !== undefined) return { ingestPort, opsPort, webPort };
     await sleep(POLL_MS, undefined, { signal });
   }
 }

@@ -62,37 +62,65 @@ export type ConsumedEvent<T extends ConsumedType = ConsumedType> = {
 /** Absent and null mean the same: CloudEvents treats null as unset, and so do the senders. */
 const maybe = <S extends z.ZodType>(schema: S) => schema.nullish().transform((value) => value ?? undefined);
 
-const rawRefs = { session_id: maybe(id), lablet_session_id: maybe(id), lds_session_id: maybe(id), grading_session_id: maybe(id) };
+const rawRefs = {
+  session_id: maybe(id).describe('uid or name of the LabletSession, or the id that LDS gave its session.'),
+  lablet_session_id: maybe(id).describe('uid or name of the LabletSession.'),
+  lds_session_id: maybe(id).describe('Id that LDS gave its session.'),
+  grading_session_id: maybe(id).describe('Id of the GradingSession, ours or the one that the GradingEngine gave it.'),
+};
 
 const ids = (raw: { [K in keyof typeof rawRefs]: string | undefined }) => ({
   sessionId: raw.session_id, labletSessionId: raw.lablet_session_id, ldsSessionId: raw.lds_session_id, gradingSessionId: raw.grading_session_id,
 });
 
-const rawSection = z.object({ name: text(256), score: z.number(), max_score: maybe(z.number()) })
+const rawSection = z.object({ name: text(256).describe('Name of the section.'), score: z.number().describe('Its score.'), max_score: maybe(z.number()).describe('Highest possible score of it.') })
   .transform((raw) => given({ name: raw.name, score: raw.score, maxScore: raw.max_score }));
-const rawCriterion = z.object({ criterion: text(256), points: z.number(), max: maybe(z.number()), max_points: maybe(z.number()) })
+const rawCriterion = z.object({
+  criterion: text(256).describe('Name of the criterion.'), points: z.number().describe('Its points.'),
+  max: maybe(z.number()).describe('Highest possible points.'), max_points: maybe(z.number()).describe('The same by another name.'),
+})
   .transform((raw) => given({ name: raw.criterion, score: raw.points, maxScore: raw.max ?? raw.max_points }));
 /** `score: 71` beside `max_score`, or `score: {total, max, breakdown}`. */
 const rawScore = z.union([
   z.number().transform((total) => ({ total, max: undefined, breakdown: undefined })),
-  z.object({ total: z.number(), max: maybe(z.number()), breakdown: maybe(z.array(rawCriterion).max(128)) }),
+  z.object({
+    total: z.number().describe('The score.'), max: maybe(z.number()).describe('Highest possible score.'),
+    breakdown: maybe(z.array(rawCriterion).max(128)).describe('Points by criterion.'),
+  }),
 ], { error: 'must be a number, or an object with total and optionally max and breakdown' });
 
-/** From every accepted shape to the fields of the normalised one, which is checked after that. */
-const accepted = {
-  'lds.session.started': z.object({ ...rawRefs, user_id: maybe(text(256)), started_at: maybe(instant) })
-    .transform((raw) => given({ ...ids(raw), userId: raw.user_id, startedAt: raw.started_at })),
-  'lds.session.ended': z.object({ ...rawRefs, reason: maybe(text(256)), ended_by: maybe(text(256)) })
-    .transform((raw) => given({ ...ids(raw), reason: raw.reason, endedBy: raw.ended_by })),
-  'grading.session.completed': z.object({
+interface ConsumedEntry<S extends z.ZodType = z.ZodType> {
+  readonly sender: 'LDS' | 'GradingEngine';
+  readonly summary: string;
+  /** Revision of the schema of data, from 1; raised with every change of it. */
+  readonly revision: number;
+  /** From every accepted shape to the fields of the normalised one, which is checked after that. */
+  readonly data: S;
+}
+
+const entry = <S extends z.ZodType>(sender: ConsumedEntry['sender'], summary: string, data: S, revision = 1): ConsumedEntry<S> => ({ sender, summary, revision, data });
+
+/** The consumed half of the catalogue. */
+export const CONSUMED = {
+  'lds.session.started': entry('LDS', 'The candidate opened the page of the lab.', z.object({
     ...rawRefs,
-    score: rawScore,
-    max_score: maybe(z.number()),
-    cut_score: maybe(z.number()),
-    passed: maybe(z.boolean()),
-    sections: maybe(z.array(rawSection).max(128)),
-    report_url: maybe(text(2048)),
-    regrade: maybe(z.boolean()),
+    user_id: maybe(text(256)).describe('Who.'),
+    started_at: maybe(instant).describe('When, RFC 3339 with a zone.'),
+  }).transform((raw) => given({ ...ids(raw), userId: raw.user_id, startedAt: raw.started_at }))),
+  'lds.session.ended': entry('LDS', 'The candidate is done, or was made to end.', z.object({
+    ...rawRefs,
+    reason: maybe(text(256)).describe('Why.'),
+    ended_by: maybe(text(256)).describe('Who ended it.'),
+  }).transform((raw) => given({ ...ids(raw), reason: raw.reason, endedBy: raw.ended_by }))),
+  'grading.session.completed': entry('GradingEngine', 'The lab is graded.', z.object({
+    ...rawRefs,
+    score: rawScore.describe('The score, not negative and not above the highest possible: a number, or an object with total, max and breakdown.'),
+    max_score: maybe(z.number()).describe('Highest possible score.'),
+    cut_score: maybe(z.number()).describe('Score from which on the candidate passes.'),
+    passed: maybe(z.boolean()).describe('Passed? Absent: the score is compared with cut_score.'),
+    sections: maybe(z.array(rawSection).max(128)).describe('Scores by section.'),
+    report_url: maybe(text(2048)).describe('Where the full report is.'),
+    regrade: maybe(z.boolean()).describe('true with a new grading_session_id: a further report, which supersedes the first.'),
   }).transform(({ score, ...raw }) => given({
     ...ids(raw),
     score: score.total,
@@ -102,10 +130,14 @@ const accepted = {
     sections: raw.sections ?? score.breakdown,
     reportUrl: raw.report_url,
     regrade: raw.regrade,
-  })),
-  'grading.session.failed': z.object({ ...rawRefs, error: maybe(z.string()), reason: maybe(z.string()), message: maybe(z.string()) })
-    .transform((raw) => given({ ...ids(raw), error: [raw.error, raw.reason, raw.message].find(Boolean)?.slice(0, 512) ?? 'no reason given' })),
-} as const;
+  }))),
+  'grading.session.failed': entry('GradingEngine', 'The lab could not be graded.', z.object({
+    ...rawRefs,
+    error: maybe(z.string()).describe('What went wrong; the first of error, reason and message that is given counts.'),
+    reason: maybe(z.string()).describe('See error.'),
+    message: maybe(z.string()).describe('See error.'),
+  }).transform((raw) => given({ ...ids(raw), error: [raw.error, raw.reason, raw.message].find(Boolean)?.slice(0, 512) ?? 'no reason given' }))),
+} as const satisfies Record<ConsumedType, ConsumedEntry>;
 
 export function isConsumedType(type: string): type is ConsumedType {
   return Object.hasOwn(normalised, type);
@@ -116,7 +148,7 @@ export function isConsumedType(type: string): type is ConsumedType {
  * @throws z.ZodError naming the fields that are wrong; a missing score is never guessed
  */
 export function readConsumedData<T extends ConsumedType>(type: T, data: unknown): ConsumedData<T> {
-  return normalised[type].parse(accepted[type].parse(data)) as ConsumedData<T>;
+  return normalised[type].parse(CONSUMED[type].data.parse(data)) as ConsumedData<T>;
 }
 
 /**

@@ -16,10 +16,12 @@ export type EmitterKind = 'LabletDefinition' | 'LabletSession' | 'Worker';
 interface CatalogueEntry<S extends z.ZodType = z.ZodType> {
   readonly emitter: EmitterKind;
   readonly summary: string;
+  /** Revision of the schema of data, from 1; raised with every change of it, so that `dataschema` names what is in the event. */
+  readonly revision: number;
   readonly data: S;
 }
 
-const entry = <S extends z.ZodType>(emitter: EmitterKind, summary: string, data: S): CatalogueEntry<S> => ({ emitter, summary, data });
+const entry = <S extends z.ZodType>(emitter: EmitterKind, summary: string, data: S, revision = 1): CatalogueEntry<S> => ({ emitter, summary, revision, data });
 
 const phases = SESSION_PHASES.map((phase) => phase.toLowerCase()) as Lowercase<SessionPhase>[];
 

@@ -31,6 +31,7 @@ const hosts = list.superRefine((entries, context) => {
 const schema = z.object({
   INGEST_PORT: port(8080),
   OPS_PORT: port(8081),
+  WEB_PORT: port(8082),
   LISTEN_HOST: z.string().optional(),
   CLOUDEVENTS_SINK_URL: z.string().optional(),
   CLOUDEVENTS_MODE: z.enum(['binary', 'structured']).default('binary'),

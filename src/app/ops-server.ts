@@ -1,11 +1,8 @@
 /** The server for operators: liveness, readiness, metrics. It answers from the first moment on. */
-import { createServer } from 'node:http';
 import express from 'express';
-import { aborted } from '../runtime/runnable.ts';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { httpServer } from './http-server.ts';
 import type { Health } from '../runtime/manager.ts';
-import type { Runnable, Term } from '../runtime/runnable.ts';
+import type { Runnable } from '../runtime/runnable.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 export interface OpsOptions {
@@ -18,41 +15,17 @@ export interface OpsOptions {
   listening?: (port: number) => void;
 }
 
-export function opsServer(options: OpsOptions): Runnable {
-  return {
-    name: 'ops server',
-    async run(term: Term): Promise<void> {
-      const server = createServer(app(options) as Parameters<typeof createServer>[1]);
-      await listen(server, options);
-      await aborted(term.closing);
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
-      term.ended.addEventListener('abort', () => server.closeAllConnections(), { once: true });
-      await closed;
-    },
-  };
-}
-
-function app({ ready, healthy, metrics }: OpsOptions) {
+export function opsServer({ port, host, listening, ready, healthy, metrics }: OpsOptions): Runnable {
   const probe = (check: () => Health): express.RequestHandler => (_, response) => {
     const { ok, reasons } = check();
     response.status(ok ? 200 : 503).type('text/plain').send(ok ? 'ok\n' : `${reasons.join('\n')}\n`);
   };
-  return express()
+  const app = express()
     .disable('x-powered-by')
     .get('/healthz', probe(healthy))
     .get('/readyz', probe(ready))
     .get('/metrics', async (_, response) => {
       response.type(metrics.registry.contentType).send(await metrics.scrape());
     });
-}
-
-function listen(server: Server, { port, host, listening }: OpsOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      listening?.((server.address() as AddressInfo).port);
-      resolve();
-    });
-  });
+  return httpServer({ name: 'ops server', app, port, host, ...(listening && { listening }) });
 }

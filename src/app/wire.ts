@@ -30,7 +30,10 @@ import { Manager } from '../runtime/manager.ts';
 import { EventRecorder } from '../runtime/recorder.ts';
 import { createLogger } from '../telemetry/log.ts';
 import { createMetrics, kubeMetrics } from '../telemetry/metrics.ts';
+import { schemasRouter } from '../web/schemas.ts';
+import { webApp } from '../web/server.ts';
 import { createCaches } from './caches.ts';
+import { httpServer } from './http-server.ts';
 import { ingestRunnable } from './ingest.ts';
 import { opsServer } from './ops-server.ts';
 import { processIdentity } from './identity.ts';
@@ -97,6 +100,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     first: [
       opsServer({ port: config.OPS_PORT, host: config.LISTEN_HOST, metrics, ready: () => manager.ready(), healthy: () => manager.healthy(), listening: (opsPort) => log.info({ opsPort }, 'listening') }),
       ingestRunnable({ ingest, log, port: config.INGEST_PORT, host: config.LISTEN_HOST, isReady: () => manager.ready().ok, listening: (ingestPort) => log.info({ ingestPort }, 'listening') }),
+      httpServer({ name: 'web server', app: webApp({ log, routers: { '/schemas': schemasRouter() } }), port: config.WEB_PORT, host: config.LISTEN_HOST, listening: (webPort) => log.info({ webPort }, 'listening') }),
     ],
     always: [recorder],
     leaderOnly: [definitionController(deps), workerController(deps), labController(deps), schedulerController(deps), sessionController(deps), emitter],
