@@ -68,8 +68,11 @@ async function take(request: IncomingMessage, response: ServerResponse, deliveri
   }
 }
 
-/** @throws Error when it is not a CloudEvent, or lacks what ours always have */
-function deliveryOf(headers: IncomingMessage['headers'], body: string): Delivery {
+/**
+ * Reads a request.
+ * @throws Error when it is not a CloudEvent, or lacks what ours always have
+ */
+export function deliveryOf(headers: IncomingMessage['headers'], body: string): Delivery {
   const { id, source, type, subject, sequence, data } = received.parse(HTTP.toEvent({ headers, body }));
   const attributes = Object.entries(headers).filter(([name]) => name.startsWith('ce-') || name === 'content-type').sort();
   return { id, source, type, subject, sequence: Number(sequence), data, bytes: JSON.stringify([attributes, body]) };

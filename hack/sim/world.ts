@@ -27,6 +27,8 @@ export interface WorldOptions {
   /** Where LDS and GradingEngine post their events; can be set later with `sendEventsTo`. */
   eventsTo?: string;
   eventMode?: EventMode;
+  /** How long the faults `delay` and `reorder` hold an event back, in real milliseconds; default 2000. */
+  eventDelayMs?: number;
   /** Simulated durations are divided by this, default 1. */
   scale?: number;
   /** Run each simulator as a process of its own; default false: all in this process. */
@@ -112,9 +114,9 @@ interface Starts {
 const hostSeeds = (cml: number | undefined, seed: string): string[] => Array.from({ length: cml ?? 1 }, (_, index) => `${seed}/cml-${index + 1}`);
 
 function localStarts(options: WorldOptions, seed: string): Starts {
-  const { scale = 1, eventsTo, eventMode = 'binary' } = options;
+  const { scale = 1, eventsTo, eventMode = 'binary', eventDelayMs = 2_000 } = options;
   const script = readScript(options.script ?? {});
-  const events = { seed, timeScale: scale, eventMode, ...(eventsTo !== undefined && { eventsTo }) };
+  const events = { seed, timeScale: scale, eventMode, eventDelayMs, ...(eventsTo !== undefined && { eventsTo }) };
   const serve = async (simulator: { listen(): Promise<string>; close(): Promise<void> }): Promise<Site> => ({ url: await simulator.listen(), close: () => simulator.close() });
   return {
     lds: () => serve(createLdsSimulator({ ...events, rules: script.lds })),
@@ -124,12 +126,12 @@ function localStarts(options: WorldOptions, seed: string): Starts {
 }
 
 function processStarts(options: WorldOptions, seed: string): Starts {
-  const { scale = 1, eventsTo, eventMode = 'binary' } = options;
+  const { scale = 1, eventsTo, eventMode = 'binary', eventDelayMs = 2_000 } = options;
   const folder = mkdtempSync(join(tmpdir(), 'lablet-world-'));
   const script = join(folder, 'script.json');
   writeFileSync(script, JSON.stringify(options.script ?? {}));
   const environment = scale === 1 ? {} : { TIME_SCALE: String(scale), LABLET_DEV: '1' };
-  const scripted = ['--seed', seed, '--script', script, '--event-mode', eventMode, ...(eventsTo === undefined ? [] : ['--events-to', eventsTo])];
+  const scripted = ['--seed', seed, '--script', script, '--event-mode', eventMode, '--event-delay', `${eventDelayMs}ms`, ...(eventsTo === undefined ? [] : ['--events-to', eventsTo])];
   const lds = async (): Promise<Site> => {
     const site = await startSimProcess('lds', scripted, environment);
     return { ...site, close: async () => site.close().finally(() => rmSync(folder, { recursive: true, force: true })) };
