@@ -36,8 +36,9 @@ export const dataSchemaUri = (type: EventType): string => schemaUri(type, (isCon
  * CloudEvents wants an absolute URI here. Ours is a name under the domain of the API group and not the address of one
  * installation, so that it is the same in every cluster, and the bytes of an event do not depend on where the
  * controller can be reached. The path is the one at which WEB_PORT serves the schema.
+ * @param revision of the schema with which the event was recorded
  */
-const schemaUri = (type: string, revision: number): string => `https://lablet.dev/schemas/${type}/v${revision}.json`;
+export const schemaUri = (type: string, revision = 1): string => `https://lablet.dev/schemas/${type}/v${revision}.json`;
 
 /** Without what zod adds for JavaScript alone: bounds of safe integers, and keys that are there for the CRDs. */
 function plain(json: unknown): unknown {

@@ -232,6 +232,7 @@ export const labletSessionStatus = z
           time: time().describe('When it was received.'),
           result: z.enum(['Applied', 'Ignored', 'Deferred', 'Duplicate']).describe('What became of it.'),
           data: z.string().max(INBOX_MAX_DEFERRED_BYTES).optional().describe('Data of a deferred event, JSON text.'),
+          traceParent: z.string().max(128).optional().describe('W3C trace context that it carried.'),
         }),
       )
       .max(INBOX_MAX)

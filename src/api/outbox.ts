@@ -13,6 +13,7 @@ export const outboxEntry = z.object({
   id: uuid().describe('CloudEvents id: UUIDv5 of the object uid, the type and the sequence.'),
   type: text(128).describe('CloudEvents type.'),
   sequence: z.number().int().min(1).describe('Position in the sequence of this object, from 1.'),
+  revision: z.number().int().min(1).optional().describe('Revision of the schema of data; absent: 1.'),
   time: time().describe('When the transition was written.'),
   data: z.string().max(OUTBOX_ENTRY_MAX_BYTES).describe('The data as JSON text, kept as text so that every re-send has the same bytes.'),
   causationId: z.string().max(512).optional().describe('Id of the consumed event that caused this one.'),

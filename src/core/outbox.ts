@@ -49,6 +49,7 @@ export function recordEvent<T extends EmittedType>(
     id: eventId(ctx.uid, type, sequence),
     type,
     sequence,
+    ...(EMITTED[type].revision === 1 ? {} : { revision: EMITTED[type].revision }),
     time: toTime(ctx.now),
     ...(ctx.causationId === undefined ? {} : { causationId: ctx.causationId }),
     ...(ctx.traceParent === undefined ? {} : { traceParent: ctx.traceParent }),

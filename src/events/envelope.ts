@@ -1,4 +1,5 @@
 /** From a recorded outbox entry to the CloudEvent that is sent (contract §10.1, "Envelope"). The same entry gives the same bytes. */
+import { schemaUri } from '../api/event-schemas.ts';
 import { objectKey } from '../api/meta.ts';
 import type { OutboxEntry } from '../api/outbox.ts';
 import type { KubeObject, Resource } from '../kube/types.ts';
@@ -21,7 +22,7 @@ export function envelope(entry: OutboxEntry, object: KubeObject, resource: Pick<
     ['partitionkey', uid],
     ['correlationid', resource.kind === 'LabletSession' ? uid : undefined],
     ['causationid', entry.causationId],
-    ['traceparent', entry.traceParent],
+    ['traceparent', entry.traceParent ?? traceParent(uid, entry.id)],
   ];
   const data = JSON.parse(entry.data) as Record<string, unknown>;
   return {
@@ -31,7 +32,18 @@ export function envelope(entry: OutboxEntry, object: KubeObject, resource: Pick<
     subject: objectKey(object),
     time: entry.time,
     datacontenttype: 'application/json',
+    dataschema: schemaUri(entry.type, entry.revision),
     extensions: new Map(extensions.filter((pair): pair is [string, ExtensionValue] => pair[1] !== undefined)),
     data: { kind: 'json', value: entry.secretRef === undefined ? data : { ...data, [entry.secretRef.field]: secret } },
   };
+}
+
+/**
+ * The trace of an object's own doings, where no event from outside brought one: the trace id is the uid of the object,
+ * so that all that happens to a session is one trace, and the parent is the event itself. Sampled, or a consumer that
+ * follows its parent would record nothing of it.
+ */
+function traceParent(uid: string, eventId: string): string {
+  const hex = (uuid: string): string => uuid.replaceAll('-', '').toLowerCase();
+  return `00-${hex(uid)}-${hex(eventId).slice(0, 16)}-01`;
 }

@@ -40,7 +40,7 @@ export function consume(session: LabletSession, event: ConsumedEvent, world: Ses
 
 /** Puts the event into the inbox as Deferred; of one type the first LDS event and the newest grading event wait. */
 function store(s: Situation, event: ConsumedEvent, now: Date): InboxEntry {
-  const entry: InboxEntry = { source: event.source, id: event.id, type: event.type, time: toTime(now), result: 'Deferred', data: JSON.stringify(event.data) };
+  const entry: InboxEntry = { source: event.source, id: event.id, type: event.type, time: toTime(now), result: 'Deferred', data: JSON.stringify(event.data), ...(event.traceParent === undefined ? {} : { traceParent: event.traceParent }) };
   const waiting = s.draft.inbox?.find((candidate) => candidate.type === event.type && candidate.result === 'Deferred');
   const keepsFirst = event.type.startsWith('lds.');
   if (waiting && !keepsFirst) settle(s, waiting, 'Ignored');

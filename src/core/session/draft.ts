@@ -16,7 +16,7 @@ export const nowText = (s: Situation): string => toTime(s.now);
 /** Records an event, where there is somebody to send it to. */
 export function emit<T extends EmittedType>(s: Situation, because: Because, type: T, data: EmittedData<T>, secretRef?: OutboxEntry['secretRef']): void {
   if (!s.world.emit) return;
-  s.dropped += recordEvent(s.draft, type, data, { uid: sessionId(s), now: s.now, causationId: because.eventId }, secretRef).length;
+  s.dropped += recordEvent(s.draft, type, data, { uid: sessionId(s), now: s.now, causationId: because.eventId, traceParent: because.traceParent }, secretRef).length;
 }
 
 export function condition(s: Situation, type: string, status: 'True' | 'False' | 'Unknown', because: Pick<Because, 'reason' | 'message'>): void {

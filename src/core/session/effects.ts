@@ -127,7 +127,7 @@ const EFFECTS: Record<RowId, Effect> = {
     condition(s, 'Ready', 'True', because);
     const secret = access.loginUrlSecretRef;
     emit(s, because, 'ccm.lablet.user_session.created', { user_session_id: access.id, lablet_session_id: sessionId(s) });
-    emit(s, because, 'ccm.lablet.session.ready', { session_id: sessionId(s), login_url: null, allocated_ports: s.draft.allocatedPorts ?? {} },
+    emit(s, because, 'ccm.lablet.session.ready', { session_id: sessionId(s), login_url: null, allocated_ports: s.draft.allocatedPorts ?? {}, pod_assigned: s.draft.gradingSession !== undefined },
       secret && { name: secret.name, key: 'login_url', field: 'login_url' });
   },
   T7: unbind,

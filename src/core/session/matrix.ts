@@ -6,6 +6,7 @@ import { derivedId } from '../outbox.ts';
 import { endUserSession, faultGrading, sessionId } from './draft.ts';
 import { recordScore } from './score.ts';
 import { definitionOf, result, seen, settle } from './situation.ts';
+import { causedBy } from './row.ts';
 import type { ConsumedEvent, ConsumedType } from '../../api/events.ts';
 import type { InboxEntry, SessionPhase } from '../../api/labletsession.ts';
 import type { Because } from './row.ts';
@@ -71,7 +72,7 @@ function takeFailure(s: Situation): void {
     return;
   }
   settle(s, found.entry, 'Applied');
-  failGrading(s, found.event.data.error, { actor: found.actor, eventId: found.event.id });
+  failGrading(s, found.event.data.error, { actor: found.actor, ...causedBy(found.event) });
 }
 
 /** The grading failed, as `by` told; Graded=False stays until it is tried again or a result comes. */
@@ -100,7 +101,7 @@ function late(s: Situation, { event, entry }: Seen<ConsumedType>): void {
 /** The first result counts, whenever it comes; a further one only if it says that it re-grades. Waits while the definition cannot be read. */
 function lateResult(s: Situation, event: ConsumedEvent<'grading.session.completed'>, done: (applied: boolean) => void): void {
   if (!definitionOf(s)) return;
-  const because: Because = { reason: 'GradedLate', message: `The result came after the end: ${event.data.score}.`, actor: 'grading-engine', eventId: event.id };
+  const because: Because = { reason: 'GradedLate', message: `The result came after the end: ${event.data.score}.`, actor: 'grading-engine', ...causedBy(event) };
   const report = s.draft.scoreReport;
   if (report && isRegrade(s, event)) {
     const attempt = (s.draft.gradingSession?.attempt ?? 1) + 1;

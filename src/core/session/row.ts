@@ -15,7 +15,9 @@ export interface Because {
   /** user (or the owner), scheduler, controller, timer, lds, grading-engine, poll. */
   actor: string;
   /** Id of the consumed event. */
-  eventId?: string;
+  eventId?: string | undefined;
+  /** W3C trace context that the consumed event carried. */
+  traceParent?: string | undefined;
   /** The deferred events that are used up by this row. */
   uses?: InboxEntry[];
   /** How the session comes to its end; set by rows into Stopping and Terminated. */
@@ -44,6 +46,10 @@ export interface Row {
 
 type More = Partial<Omit<Because, 'reason' | 'message' | 'actor'>>;
 
+/** The consumed event that caused it, for the events that follow. */
+export const causedBy = ({ id, traceParent }: { readonly id: string; readonly traceParent?: string | undefined }): Pick<Because, 'eventId' | 'traceParent'> => ({
+  eventId: id, ...(traceParent === undefined ? {} : { traceParent }),
+});
 /** The clock caused it. */
 export const timer = (reason: string, message: string, more: More = {}): Because => ({ reason, message, actor: 'timer', ...more });
 /** The controller found it. */

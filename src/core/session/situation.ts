@@ -13,6 +13,7 @@ import type { InboxEntry, LabletSession, PipelineName } from '../../api/labletse
 import type { ScoreReportSpec } from '../../api/scorereport.ts';
 import type { PinnedDefinition } from '../definition.ts';
 import type { RunState } from '../pipelines.ts';
+import type { Because } from './row.ts';
 import type { SessionStatus, SessionWorld, Signal } from './world.ts';
 
 /** A ScoreReport that must exist before the status that speaks of it is written. */
@@ -44,7 +45,7 @@ export interface Situation {
   /** Events that an overflowing outbox lost, for the metric. */
   dropped: number;
   /** Who told that the grading failed, if that was in this judgement. */
-  failure: { actor: string; eventId?: string } | undefined;
+  failure: Pick<Because, 'actor' | 'eventId' | 'traceParent'> | undefined;
 }
 
 export function situation(session: LabletSession, world: SessionWorld, now: Date, signals: readonly Signal[] = []): Situation {
@@ -136,7 +137,7 @@ export function seen<T extends ConsumedType>(s: Situation, type: T): Seen<T> | u
   const entry = s.draft.inbox?.find((candidate) => candidate.type === type && candidate.result === 'Deferred');
   const data = entry && stored(s, type, entry);
   if (entry && data) {
-    const event = { type, id: entry.id, source: entry.source, time: entry.time, data } as ConsumedEvent<T>;
+    const event = { type, id: entry.id, source: entry.source, time: entry.time, ...(entry.traceParent === undefined ? {} : { traceParent: entry.traceParent }), data } as ConsumedEvent<T>;
     return { event, actor: type.startsWith('lds.') ? 'lds' : 'grading-engine', entry };
   }
   const signal = s.signals.find((candidate) => candidate.event.type === type);

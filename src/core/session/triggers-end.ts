@@ -3,7 +3,7 @@ import { formatDuration } from '../duration.ts';
 import { findStep } from '../pipelines.ts';
 import { fromTime, plus } from '../time.ts';
 import { isDeleting } from '../../api/meta.ts';
-import { controller, timer, user } from './row.ts';
+import { causedBy, controller, timer, user } from './row.ts';
 import { definitionOf, desired, due, failurePolicy, hardEnd, isHoldReleased, isStartedByHand, noShowAt, pipelineState, result, seen, since, slotEnd } from './situation.ts';
 import { cancelled, endAskedBy, slotOver, workerGone } from './triggers.ts';
 import { isGradable } from './world.ts';
@@ -16,9 +16,9 @@ export const COLLECT_RETRIES = 2;
 /** Further grade calls under onFailure Retry (T16). */
 const GRADE_RETRIES = 2;
 
-/** Who told, and the id to name in what follows. Found by asking: nobody's event. */
-function from(found: Seen<ConsumedType>): Pick<Because, 'actor' | 'eventId' | 'uses'> {
-  return { actor: found.actor, ...(found.actor === 'poll' ? {} : { eventId: found.event.id }), ...(found.entry ? { uses: [found.entry] } : {}) };
+/** Who told, and the event to name in what follows. Found by asking: nobody's event. */
+function from(found: Seen<ConsumedType>): Pick<Because, 'actor' | 'eventId' | 'traceParent' | 'uses'> {
+  return { actor: found.actor, ...(found.actor === 'poll' ? {} : causedBy(found.event)), ...(found.entry ? { uses: [found.entry] } : {}) };
 }
 
 /** T9. An end implies a start: `lds.session.ended` alone starts the session too, and is then used up by T11 or T12. */
@@ -120,7 +120,7 @@ export function gradingGivenUp(s: Situation): Because | undefined {
   }
   if (policy === 'Retry' && mayGradeAgain(s)) return undefined;
   const told = s.draft.inbox?.findLast((entry) => entry.type === 'grading.session.failed' && entry.result === 'Applied');
-  const by = s.failure ?? (told ? { actor: 'grading-engine', eventId: told.id } : { actor: 'controller' });
+  const by = s.failure ?? (told ? { actor: 'grading-engine', ...causedBy(told) } : { actor: 'controller' });
   return { reason: by.actor === 'timer' ? 'GradingTimeout' : 'GradingFailed', message: `Grading failed: ${error}`, ending: 'Failed', ...by };
 }
 

@@ -53,7 +53,7 @@ describe('an event that is recorded', () => {
     const [arrival] = sink.arrivals;
     expect(arrival?.event).toMatchObject({
       type: 'ccm.lablet.session.running', source: `/ccm/lablet-controller/labletsessions/${a}`, subject: 'exams/cand-0042', time: '2026-11-23T10:01:12.345Z',
-      datacontenttype: 'application/json', data: { kind: 'json', value: { session_id: a, user_session_id: b } },
+      datacontenttype: 'application/json', dataschema: 'https://lablet.dev/schemas/ccm.lablet.session.running/v1.json', data: { kind: 'json', value: { session_id: a, user_session_id: b } },
     });
     expect(Object.fromEntries(arrival?.event.extensions ?? [])).toEqual({ sequence: '0000000001', partitionkey: a, correlationid: a, causationid: 'evt-lds-start-1', traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` });
     expect(arrival?.event.id).toMatch(/^[0-9a-f-]{14}5/);
