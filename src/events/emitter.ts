@@ -229,7 +229,7 @@ export class Emitter implements Runnable {
     const { secretRef } = entry;
     const secret = secretRef ? await this.#deps.readSecret(object.metadata.namespace ?? '', secretRef.name, secretRef.key) : null;
     if (secretRef && secret === null) {
-      this.#deps.metrics.eventsOut.inc({ type: entry.type, result: 'secret_gone' });
+      this.#deps.metrics.eventsOut.inc({ type: entry.type, result: 'secret_gone', sink: 'all' });
       this.#deps.log.warn({ uid, object: objectKey(object), secret: secretRef.name, type: entry.type }, 'Secret is gone; the event is sent without its value');
     }
     return envelope(entry, object, feed.resource, this.#deps.source, secret);

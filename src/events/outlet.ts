@@ -3,10 +3,11 @@
  * parallel. It knows what its sink has settled, that is accepted or given up; it writes nothing to the API server.
  */
 import { BrokenCircuitError, circuitBreaker, ConsecutiveBreaker, ExponentialBackoff, handleWhenResult } from 'cockatiel';
+import { OUTBOX_ENTRY_MAX_BYTES, OUTBOX_MAX_BYTES, OUTBOX_MAX_ENTRIES } from '../api/outbox.ts';
 import { WorkQueue } from '../runtime/queue.ts';
 import { aborted } from '../runtime/runnable.ts';
 import type { CircuitBreakerPolicy } from 'cockatiel';
-import type { OutboxEntry } from '../api/outbox.ts';
+import type { Emission, OutboxEntry } from '../api/outbox.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Term } from '../runtime/runnable.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -52,6 +53,7 @@ export interface OutletDeps {
 /** An event that the sink refuses; the later ones of its object wait. */
 export interface Parked {
   readonly entry: OutboxEntry;
+  /** What the sink said, and which sink. */
   readonly reason: string;
   /** Monotonic time at which it is given up. */
   readonly until: number;
@@ -65,6 +67,8 @@ interface Lane {
   readonly lost: Map<string, OutboxEntry>;
   parked: Parked | undefined;
   failures: number;
+  /** Id of the entry whose request is under way. */
+  sending: string | undefined;
 }
 
 export class Outlet {
@@ -72,6 +76,8 @@ export class Outlet {
   readonly #lanes = new Map<string, Lane>();
   readonly #queue: WorkQueue;
   readonly #breaker: CircuitBreakerPolicy;
+  /** Monotonic time before which the sink asked not to be bothered (Retry-After), by whatever object. */
+  #restUntil = 0;
 
   constructor(deps: OutletDeps) {
     const { breakerFailures, breakerPauseMs } = deps.tuning;
@@ -94,16 +100,19 @@ export class Outlet {
       this.#lanes.delete(uid);
       return;
     }
-    const lane: Lane = this.#lanes.get(uid) ?? { uid, entries: [], settled: new Set(), lost: new Map(), parked: undefined, failures: 0 };
+    const lane: Lane = this.#lanes.get(uid) ?? { uid, entries: [], settled: new Set(), lost: new Map(), parked: undefined, failures: 0, sending: undefined };
     // Else it is in work, or waits for its turn or for a pause: then it is queued, or will be.
     const isIdle = next(lane) === undefined;
     const ids = new Set(entries.map((entry) => entry.id));
+    const gone = lane.entries.filter(({ id }) => !ids.has(id) && !lane.settled.has(id) && id !== lane.sending);
+    if (gone.length > 0 && isFull(entries)) for (const entry of gone) this.#drop(uid, entry, PUSHED_OUT);
     for (const id of lane.settled) if (!ids.has(id)) lane.settled.delete(id);
     for (const id of lane.lost.keys()) if (!ids.has(id)) lane.lost.delete(id);
-    if (lane.parked && !ids.has(lane.parked.entry.id)) lane.parked = undefined;
+    const isFreed = lane.parked !== undefined && !ids.has(lane.parked.entry.id);
+    if (isFreed) lane.parked = undefined;
     lane.entries = entries.toSorted((a, b) => a.sequence - b.sequence);
     this.#lanes.set(uid, lane);
-    if (isIdle && next(lane) !== undefined) this.#queue.add(uid);
+    if ((isIdle || isFreed) && next(lane) !== undefined) this.#queue.add(uid);
   }
 
   isSettled(uid: string, id: string): boolean {
@@ -125,7 +134,7 @@ export class Outlet {
     if (!lane) return;
     for (const entry of lane.entries.filter(({ id }) => !lane.settled.has(id))) {
       const reason = 'the object is being deleted';
-      if (!(await this.#deadLettered(uid, entry, signal))) this.#drop(uid, entry, reason);
+      if ((await this.#deadLettered(uid, entry, signal)) !== 'accepted') this.#drop(uid, entry, reason);
       this.#settle(lane, entry, true);
     }
   }
@@ -158,7 +167,7 @@ export class Outlet {
     const entry = lane && next(lane);
     if (!lane || !entry) return;
     const parked = lane.parked?.entry.id === entry.id ? lane.parked : undefined;
-    const left = (parked?.until ?? 0) - this.#deps.clock.monotonic();
+    const left = Math.max(parked?.until ?? 0, this.#restUntil) - this.#deps.clock.monotonic();
     if (left > 0) {
       this.#queue.add(uid, { delayMs: left });
       return;
@@ -167,22 +176,38 @@ export class Outlet {
       this.#queue.add(uid, { delayMs: LEASE_PAUSE_MS });
       return;
     }
-    const delivery = await this.#try(uid, entry, signal);
+    lane.sending = entry.id;
+    const delivery = await this.#try(uid, entry, signal).finally(() => { lane.sending = undefined; });
     if (delivery.outcome === 'accepted') {
       this.#count(entry, 'accepted');
       this.#settle(lane, entry, false);
     } else if (signal.aborted) {
       return;
+    } else if (!lane.entries.some(({ id }) => id === entry.id)) {
+      // It left the outbox during its request: only a full one lets go of what is not settled.
+      if (isFull(lane.entries)) this.#drop(uid, entry, PUSHED_OUT);
+      this.#later(lane, undefined);
     } else if (delivery.outcome === 'retry') {
       this.#count(entry, 'retry');
       this.#deps.log.debug({ uid, type: entry.type, eventId: entry.id, reason: delivery.reason }, 'event not delivered yet');
+      this.#restUntil = Math.max(this.#restUntil, this.#deps.clock.monotonic() + (delivery.retryAfterMs ?? 0));
       this.#later(lane, delivery.retryAfterMs);
     } else if (!parked) {
       this.#park(lane, entry, delivery.reason);
     } else {
-      if (!(await this.#deadLettered(uid, entry, signal, delivery.code))) this.#drop(uid, entry, delivery.reason);
-      this.#settle(lane, entry, true);
+      await this.#giveUp(lane, entry, delivery, signal);
     }
+  }
+
+  /** The sink refused it again after its time was over. A dead-letter sink that is away is waited for. */
+  async #giveUp(lane: Lane, entry: OutboxEntry, { reason, code }: Extract<Delivery, { outcome: 'refused' }>, signal: AbortSignal): Promise<void> {
+    const letter = await this.#deadLettered(lane.uid, entry, signal, code);
+    if (letter === 'retry') {
+      this.#later(lane, undefined);
+      return;
+    }
+    if (letter === 'refused') this.#drop(lane.uid, entry, reason);
+    this.#settle(lane, entry, true);
   }
 
   async #try(uid: string, entry: OutboxEntry, signal: AbortSignal): Promise<Delivery> {
@@ -213,22 +238,22 @@ export class Outlet {
 
   #park(lane: Lane, entry: OutboxEntry, reason: string): void {
     const { clock, log, sink, tuning } = this.#deps;
-    lane.parked = { entry, reason, until: clock.monotonic() + tuning.parkTimeoutMs };
+    lane.parked = { entry, reason: `${reason} (${sink.name})`, until: clock.monotonic() + tuning.parkTimeoutMs };
     this.#count(entry, 'parked');
     log.warn({ uid: lane.uid, type: entry.type, eventId: entry.id, sink: sink.name, reason }, 'sink refuses an event; later events of the object wait');
     this.#queue.add(lane.uid, { delayMs: tuning.parkTimeoutMs });
     this.#deps.changed(lane.uid);
   }
 
-  /** One try: what the dead-letter sink does not take either is dropped. */
-  async #deadLettered(uid: string, entry: OutboxEntry, signal: AbortSignal, code?: number): Promise<boolean> {
+  /** One try. Without a dead-letter sink everything is refused. */
+  async #deadLettered(uid: string, entry: OutboxEntry, signal: AbortSignal, code?: number): Promise<Delivery['outcome']> {
     const { deadLetter, sink } = this.#deps;
-    if (!deadLetter) return false;
+    if (!deadLetter) return 'refused';
     const event = await this.#deps.build(uid, entry);
     const marks: [string, ExtensionValue][] = [['knativeerrordest', sink.name], ...(code === undefined ? [] : [['knativeerrorcode', code] as [string, ExtensionValue]])];
     const delivery = await deadLetter.send({ ...event, extensions: new Map([...event.extensions, ...marks]) }, signal);
     if (delivery.outcome === 'accepted') this.#count(entry, 'dead_letter');
-    return delivery.outcome === 'accepted';
+    return delivery.outcome;
   }
 
   #drop(uid: string, entry: OutboxEntry, reason: string): void {
@@ -237,11 +262,17 @@ export class Outlet {
   }
 
   #count(entry: OutboxEntry, result: string): void {
-    this.#deps.metrics.eventsOut.inc({ type: entry.type, result });
+    this.#deps.metrics.eventsOut.inc({ type: entry.type, result, sink: this.#deps.sink.name });
   }
 }
 
 /** The oldest entry that is not settled. */
 const next = (lane: Lane): OutboxEntry | undefined => lane.entries.find((entry) => !lane.settled.has(entry.id));
+
+const PUSHED_OUT = 'the outbox is full';
+
+/** So full that the write which made it may have pushed out its oldest entries. */
+const isFull = (entries: readonly OutboxEntry[]): boolean =>
+  entries.length >= OUTBOX_MAX_ENTRIES || Buffer.byteLength(JSON.stringify(entries)) > OUTBOX_MAX_BYTES - OUTBOX_ENTRY_MAX_BYTES;
 
 const blamesSink = (delivery: Delivery): boolean => delivery.outcome === 'retry' && delivery.blamesSink;

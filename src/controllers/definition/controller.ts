@@ -16,7 +16,7 @@ import { RevisionTakenError, forget, freeze } from './freeze.ts';
 import { pinnedSessions, readContent, sessionsByVersion } from './gather.ts';
 import { deletionWaits, syncFailed, versionActive } from './notices.ts';
 import { ReadingSchedule } from './schedule.ts';
-import { lastEvents } from '../last-events.ts';
+import { countDropped, lastEvents } from '../last-events.ts';
 import type { LabletDefinition } from '../../api/labletdefinition.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { DefinitionJudgement, DefinitionWorld, FrozenVersion } from '../../core/definition-lifecycle.ts';
@@ -107,7 +107,8 @@ class DefinitionPasses {
   }
 
   private world(definition: LabletDefinition): DefinitionWorld {
-    return { live: sessionsByVersion(pinnedSessions(this.deps, definition)), emit: this.deps.settings.emit };
+    const { emit, archive } = this.deps.settings;
+    return { live: sessionsByVersion(pinnedSessions(this.deps, definition)), emit, archive };
   }
 
   /** Stores the version first, so that no status ever names one that cannot be read. What is stored already is the truth. */
@@ -140,7 +141,7 @@ class DefinitionPasses {
       pass.log.warn({ definition: objectKey(definition), uid: definition.metadata.uid, reason: problem.reason, message: problem.message }, 'the topology cannot be used');
       events.record(syncFailed(definition, problem.reason, problem.message));
     }
-    if (dropped.length > 0) metrics.eventsOut.inc({ type: 'any', result: 'dropped' }, dropped.length);
+    countDropped(metrics, dropped);
   }
 
   /** A deleted definition goes when no live session uses it and its events are delivered, or their time is over. */

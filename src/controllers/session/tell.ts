@@ -1,17 +1,19 @@
 /** What is told of transitions once they are written, whoever took them: metrics, a log line, Kubernetes Events. */
 import { objectKey } from '../../api/meta.ts';
 import { fromTime } from '../../core/time.ts';
+import { countDropped } from '../last-events.ts';
 import { noticesFor } from './notices.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
+import type { OutboxEntry } from '../../api/outbox.ts';
 import type { Notice } from '../../core/session/situation.ts';
 import type { RowId } from '../../core/session/table.ts';
 import type { Deps } from '../deps.ts';
 
 /**
  * @param session as it was stored; its newest history entries are those of `rows`
- * @param dropped events that its full outbox lost in this write
+ * @param dropped what its full outbox lost in this write
  */
-export function tellTransitions({ metrics, events, log }: Pick<Deps, 'metrics' | 'events' | 'log'>, session: LabletSession, rows: readonly RowId[], notices: readonly Notice[] = [], dropped = 0): void {
+export function tellTransitions({ metrics, events, log }: Pick<Deps, 'metrics' | 'events' | 'log'>, session: LabletSession, rows: readonly RowId[], notices: readonly Notice[] = [], dropped: readonly OutboxEntry[] = []): void {
   const { history = [] } = session.status ?? {};
   for (const { from = '', to, row, reason, actor, at } of rows.length > 0 ? history.slice(-rows.length) : []) {
     metrics.transitions.inc({ from, to, reason });
@@ -20,7 +22,7 @@ export function tellTransitions({ metrics, events, log }: Pick<Deps, 'metrics' |
   }
   if (session.status) for (const note of noticesFor(session, rows, session.status)) events.record(note);
   for (const { type, reason, message } of notices) events.record({ regarding: session, type, reason, action: 'Decide', note: message });
-  if (dropped > 0) metrics.eventsOut.inc({ type: 'any', result: 'dropped' }, dropped);
+  countDropped(metrics, dropped);
 }
 
 function secondsSince(session: LabletSession, phase: string, until: string): number {

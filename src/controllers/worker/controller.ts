@@ -19,7 +19,7 @@ import { probe } from './probe.ts';
 import { DemandCache } from './snapshot.ts';
 import { countOrphans, sweep } from './sweep.ts';
 import { workerSources } from './sources.ts';
-import { lastEvents } from '../last-events.ts';
+import { countDropped, lastEvents } from '../last-events.ts';
 import type { Worker } from '../../api/worker.ts';
 import type { WorkerJudgement } from '../../core/worker-lifecycle.ts';
 import type { Probe, WorkerWorld } from '../../core/worker-world.ts';
@@ -102,7 +102,7 @@ class WorkerPasses {
         const written = await writeStatus({ client: deps.client, resource: WORKERS, object: live, next: status, amend: deps.outbox.amend, signal: pass.signal, metrics: deps.metrics });
         if (written !== live) pace.wrote(uid);
         deps.caches.workers.observe(written);
-        if (dropped.length > 0) deps.metrics.eventsOut.inc({ type: 'any', result: 'dropped' }, dropped.length);
+        countDropped(deps.metrics, dropped);
         this.tell(live, written, rows, world, pass);
         return written;
       },
