@@ -1,16 +1,14 @@
 import {
   ConsecutiveBreaker,
   DelegateBackoff,
-  TimeoutStrategy,
   bulkhead,
   circuitBreaker,
   handleWhen,
   noop,
   retry,
-  timeout,
 } from 'cockatiel';
 import type { BulkheadPolicy, CircuitBreakerPolicy, IRetryBackoffContext, RetryPolicy } from 'cockatiel';
-import { orAbort } from './abort.ts';
+import { orAbort, withTimeLimit } from './abort.ts';
 import { ExternalError } from './errors.ts';
 
 export { BrokenCircuitError, BulkheadRejectedError } from 'cockatiel';
@@ -76,8 +74,7 @@ export class HostGuard {
     options: { readonly repeatable: boolean; readonly probe?: boolean; readonly timeoutMs: number; readonly signal: AbortSignal },
   ): Promise<T> {
     const { signal } = options;
-    const deadline = timeout(options.timeoutMs, TimeoutStrategy.Cooperative);
-    const alone = (): Promise<T> => deadline.execute((context) => attempt(context.signal), signal);
+    const alone = (): Promise<T> => withTimeLimit(options.timeoutMs, signal, attempt);
     if (options.probe === true) return orAbort(this.#bulkhead.execute(alone, signal), signal);
     const once = (): Promise<T> =>
       this.#bulkhead.execute(() => this.#breaker.execute(alone, signal), signal);

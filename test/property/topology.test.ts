@@ -5,8 +5,9 @@ import { allocatePorts, portMap } from '../../src/core/ports.ts';
 import { verifyTags } from '../../src/core/tags.ts';
 import { InvalidTopologyError } from '../../src/core/topology/error.ts';
 import { placeholderOf } from '../../src/core/topology/ports.ts';
-import { rewriteTopology } from '../../src/core/topology/rewrite.ts';
-import { summarizeTopology, topologyNodes } from '../../src/core/topology/summary.ts';
+import { parseTopology } from '../../src/core/topology/parse.ts';
+import { rewriteParsed, rewriteTopology } from '../../src/core/topology/rewrite.ts';
+import { summarizeTopology } from '../../src/core/topology/summary.ts';
 
 /** A topology, and the text that it must become once every port has a number. */
 interface Generated {
@@ -83,14 +84,16 @@ test('what is extracted is what is rewritten: the numbers in the tags are those 
   fc.assert(fc.property(generated, taken, ({ text }, busy) => {
     const { summary, allocation } = allocate(text, busy);
     const rewritten = rewriteTopology(text, allocation);
-    const inTags = topologyNodes(rewritten).flatMap(({ label, tags }) => tags.flatMap((tag) => {
+    const read = summarizeTopology(Buffer.from(rewritten));
+    const inTags = read.nodes.flatMap(({ label, tags }) => tags.flatMap((tag) => {
       const [protocol = '', number = ''] = tag.split(':');
       return ['serial', 'vnc', 'ssh', 'tcp'].includes(protocol) && /^\d+$/.test(number) ? [[`${label}_${protocol}`, Number(number)]] : [];
     }));
     expect(Object.fromEntries(inTags)).toEqual(allocation);
-    expect(summarizeTopology(Buffer.from(rewritten)).ports).toEqual(summary.ports);
+    expect(read.ports).toEqual(summary.ports);
+    expect(rewriteParsed(text, parseTopology(text), allocation).nodes).toEqual(read.nodes);
     expect(rewriteTopology(rewritten, allocation)).toBe(rewritten);
-    expect(verifyTags(topologyNodes(rewritten), topologyNodes(rewritten))).toEqual([]);
+    expect(verifyTags(read.nodes, read.nodes)).toEqual([]);
   }));
 });
 

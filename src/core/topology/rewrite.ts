@@ -3,6 +3,7 @@
  * replaced in its place in the source, so that all other bytes stay what they were (contract §4.2).
  */
 import { MAX_TAG_LENGTH } from '../tags.ts';
+import type { DeviceNode } from './devices.ts';
 import { InvalidTopologyError } from './error.ts';
 import { parseTopology } from './parse.ts';
 import type { SourceString, Topology } from './parse.ts';
@@ -25,16 +26,20 @@ export function rewriteTopology(
   allocation: Readonly<Record<string, number>>,
   declared?: readonly DeclaredPort[],
 ): string {
-  return rewriteParsed(text, parseTopology(text), allocation, declared);
+  return rewriteParsed(text, parseTopology(text), allocation, declared).text;
 }
 
-/** As `rewriteTopology`, for a caller that has parsed `text` already. */
+/**
+ * As `rewriteTopology`, for a caller that has parsed `text` already.
+ * @returns beside the text its nodes with their new tags: what `verifyTags` expects on the host. Reading them from the
+ *   new text would take many times as long as all the rest.
+ */
 export function rewriteParsed(
   text: string,
   topology: Topology,
   allocation: Readonly<Record<string, number>>,
   declared?: readonly DeclaredPort[],
-): string {
+): { text: string; nodes: DeviceNode[] } {
   const bound = bindTags(topology, declared);
   const portOf = (name: string, place: Place): number => {
     const port = Object.hasOwn(allocation, name) ? allocation[name] : undefined;
@@ -63,19 +68,16 @@ export function rewriteParsed(
     return value;
   };
   const byTag = new Map(bound.map((item) => [item.source, item]));
-  for (const { label: node, tags } of topology.nodes) {
-    for (const source of tags) {
-      const place = { node, tag: source.value };
-      const item = byTag.get(source);
-      if (item === undefined) {
-        checkLength(change(source, (from) => substitute(from, place)), place);
-        continue;
-      }
-      const tag = `${item.tag.prefix}${portOf(item.port.name, place)}${item.tag.suffix}`;
-      checkLength(change(source, (from) => from.replace(source.value, () => tag)), place);
-      renamed.set(source.value, tag);
-    }
-  }
+  const newTag = (node: string, source: SourceString): string => {
+    const place = { node, tag: source.value };
+    const item = byTag.get(source);
+    const tag = item && `${item.tag.prefix}${portOf(item.port.name, place)}${item.tag.suffix}`;
+    if (tag !== undefined) renamed.set(source.value, tag);
+    const value = change(source, (from) => (tag === undefined ? substitute(from, place) : from.replace(source.value, () => tag)));
+    checkLength(value, place);
+    return value;
+  };
+  const nodes = topology.nodes.map(({ label, nodeDefinition, tags }) => ({ label, nodeDefinition, tags: tags.map((source) => newTag(label, source)) }));
   // An annotation follows the tag that it shows, also where that tag had a literal number.
   const follow = (source: SourceString): string => change(source, (from) => {
     const tag = renamed.get(source.value);
@@ -85,7 +87,7 @@ export function rewriteParsed(
     if (tag !== undefined) checkLength(follow(tag), { tag: tag.value });
     if (label !== undefined) follow(label);
   }
-  return splice(text, edits);
+  return { text: splice(text, edits), nodes };
 }
 
 function checkLength(tag: string, place: Place): void {

@@ -59,11 +59,6 @@ export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** Labels, definitions and tags of a text's nodes: of a rewritten one, what `verifyTags` expects on the server. */
-export function topologyNodes(text: string): DeviceNode[] {
-  return nodesOf(parseTopology(text));
-}
-
 function nodesOf({ nodes }: Topology): DeviceNode[] {
   return nodes.map(({ label, nodeDefinition, tags }) => ({ label, nodeDefinition, tags: tags.map(({ value }) => value) }));
 }

@@ -4,7 +4,6 @@ import { portMap, takenPorts } from '../../../core/ports.ts';
 import { mergeTags, verifyTags } from '../../../core/tags.ts';
 import { parseTopology } from '../../../core/topology/parse.ts';
 import { rewriteParsed } from '../../../core/topology/rewrite.ts';
-import { topologyNodes } from '../../../core/topology/summary.ts';
 import { derivedId } from '../../../core/outbox.ts';
 import { usesLds } from '../../../core/session/world.ts';
 import { ExternalError } from '../../../clients/errors.ts';
@@ -14,6 +13,7 @@ import { openRun, writeLab } from './lab-status.ts';
 import { markGhost, replaceGhost } from './replace-lab.ts';
 import { PermanentStepError, stepDone, stepSkipped, stepWait } from './step.ts';
 import type { CmlNode } from '../../../clients/cml/port.ts';
+import type { DeviceNode } from '../../../core/topology/devices.ts';
 import type { Topology } from '../../../core/topology/parse.ts';
 import type { FrozenDefinition } from '../../revisions.ts';
 import type { Step, StepContext } from './step.ts';
@@ -21,8 +21,8 @@ import type { Step, StepContext } from './step.ts';
 /** Reading a topology takes many times as long as filling its ports in, and a frozen version never changes. */
 const parsed = new WeakMap<FrozenDefinition, Topology>();
 
-/** The topology of the session with its ports filled in. */
-function topologyFor({ frozen, lab }: StepContext): string {
+/** The topology of the session with its ports filled in, and its nodes as they are to stand on the host. */
+function topologyFor({ frozen, lab }: StepContext): ReturnType<typeof rewriteParsed> {
   const topology = parsed.get(frozen) ?? parseTopology(frozen.topology);
   parsed.set(frozen, topology);
   return rewriteParsed(frozen.topology, topology, portMap(lab().spec.ports), frozen.definition.spec.ports);
@@ -75,8 +75,8 @@ export const labImportOrTags: Step = async (context) => {
   const lab = context.lab();
   const topology = topologyFor(context);
   const known = lab.status?.cmlLabId;
-  const labId = known ?? (await importOnce(context, lab.spec.title, topology));
-  await ensureTags(context, labId, topology, known !== undefined);
+  const labId = known ?? (await importOnce(context, lab.spec.title, topology.text));
+  await ensureTags(context, labId, topology.nodes, known !== undefined);
   await writeLab(context, 'Defined', (draft) => { draft.cmlLabId = labId; });
   return stepDone(labId);
 };
@@ -97,9 +97,8 @@ async function importOnce(context: StepContext, title: string, topology: string)
 }
 
 /** On a fresh lab wrong tags are a failure (PATty would open wrong ports); on a kept one they are set right first. */
-async function ensureTags(context: StepContext, labId: string, topology: string, mend: boolean): Promise<void> {
+async function ensureTags(context: StepContext, labId: string, expected: readonly DeviceNode[], mend: boolean): Promise<void> {
   const cml = context.cml();
-  const expected = topologyNodes(topology);
   const differences = (nodes: readonly CmlNode[]) => verifyTags(expected, nodes);
   let nodes = await cml.nodes(labId, context.call());
   if (mend && differences(nodes).length > 0) {
