@@ -18,7 +18,7 @@ function fleet(count: number, random: () => number): WorkerSnapshot[] {
       used: { cpu: Math.floor(96 * share), memory: Math.floor(384 * share) * GIB, storage: Math.floor(2_000 * share) * GIB, nodes }, sessions: Math.floor(share * 24),
       portRange: { start: 2_000, end: 7_999 }, takenPorts: new Set(Array.from({ length: nodes }, (_unused, port) => 2_000 + port)), imageName: undefined, cmlVersion: '2.9.1',
       nodeDefinitions: new Set(['iosv', 'ubuntu', 'nxosv9000']), nestedVirtualization: true,
-      reusableLabs: Array.from({ length: Math.floor(random() * 4) }, (_unused, lab) => ({ name: `lab-${index}-${lab}`, definition: `exams/d-${Math.floor(random() * DEFINITIONS)}@1.0.0`, state: 'Wiped' as const })),
+      reusableLabs: Array.from({ length: Math.floor(random() * 4) }, (_unused, lab) => ({ name: `lab-${index}-${lab}`, definition: `exams/d-${Math.floor(random() * DEFINITIONS)}@1.0.0`, state: 'Wiped' as const, storage: 0 })),
     };
   });
 }

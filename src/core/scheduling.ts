@@ -6,9 +6,11 @@ import picomatch from 'picomatch';
 import { compareCmlVersions } from '../api/cml-version.ts';
 import { allocatePorts, hasFree } from './ports.ts';
 import type { AllocatedPort, PortRange, PortTemplate } from './ports.ts';
+import type { Interval } from './capacity-profile.ts';
 import type { PinnedDefinition, Resources } from './definition.ts';
 
-export const REJECTIONS = ['WorkerNotReady', 'WorkerDraining', 'LicenseMismatch', 'NodeLimit', 'InsufficientResources', 'IncompatibleImage', 'NoPorts', 'NoNestedVirtualization'] as const;
+/** Why a worker cannot have a session, in the order of the filters; `CapacityBooked`: there is room now, and it is promised to bookings. */
+export const REJECTIONS = ['WorkerNotReady', 'WorkerDraining', 'LicenseMismatch', 'NodeLimit', 'InsufficientResources', 'IncompatibleImage', 'NoPorts', 'NoNestedVirtualization', 'CapacityBooked'] as const;
 export type Rejection = (typeof REJECTIONS)[number];
 
 /** A worker as the scheduler sees it; `used` counts all that is bound to it, decisions of this moment included. */
@@ -27,8 +29,11 @@ export interface WorkerSnapshot {
   sessions: number;
   portRange: PortRange;
   takenPorts: ReadonlySet<number>;
+  /** Of a worker that is yet to be made: the glob of its template. */
   imageName: string | undefined;
   cmlVersion: string | undefined;
+  /** Nobody has seen its CML yet, as it is yet to be made: a version that is not known is taken to fit. */
+  unseen?: boolean;
   nodeDefinitions: ReadonlySet<string> | undefined;
   nestedVirtualization: boolean;
   /** Free Labs that a session may claim, best first: name, definition key and version. */
@@ -40,6 +45,8 @@ export interface ReusableLab {
   /** `namespace/name@version` */
   definition: string;
   state: 'Wiped' | 'Stopped' | 'Defined';
+  /** Bytes that it holds though nobody uses it: those of a warm Lab, which pass to the session that claims it. */
+  storage: number;
 }
 
 /** What a session needs of a worker. */
@@ -76,22 +83,43 @@ const FILTERS: readonly Filter[] = [
   (worker) => (worker.draining ? 'WorkerDraining' : unless(worker.phase === 'Running' && worker.schedulable, 'WorkerNotReady')),
   (worker, demand) => unless(demand.licenseAffinity.length === 0 || demand.licenseAffinity.includes(worker.license ?? ''), 'LicenseMismatch'),
   (worker, demand) => unless(worker.used.nodes + demand.nodeCount <= worker.nodeLimit, 'NodeLimit'),
-  (worker, { resources }) => unless((['cpu', 'memory', 'storage'] as const).every((name) => worker.used[name] + resources[name] <= worker.declared[name]), 'InsufficientResources'),
+  (worker, demand) => unless(hasResources(worker, demand), 'InsufficientResources'),
   (worker, demand) => unless(imageFits(worker, demand), 'IncompatibleImage'),
   (worker, demand) => unless(reusable(worker, demand) !== undefined || hasFree(worker.portRange, worker.takenPorts, demand.portCount), 'NoPorts'),
   (worker, demand) => unless(!demand.nestedVirtualization || worker.nestedVirtualization, 'NoNestedVirtualization'),
 ];
 
+/** Fractions of a CPU do not add up exactly. */
+const ROUNDING = 1e-9;
+
+function hasResources(worker: WorkerSnapshot, demand: Demand): boolean {
+  const freed = { cpu: 0, memory: 0, storage: reusable(worker, demand)?.storage ?? 0 };
+  return (['cpu', 'memory', 'storage'] as const).every((name) => worker.used[name] - freed[name] + demand.resources[name] <= worker.declared[name] + ROUNDING);
+}
+
 function imageFits(worker: WorkerSnapshot, demand: Demand): boolean {
   const has = (definitions: readonly string[]): boolean => worker.nodeDefinitions === undefined || definitions.every((definition) => worker.nodeDefinitions?.has(definition));
   if (!has(demand.nodeDefinitions)) return false;
   return demand.images.every((image) => {
-    if (image.namePattern && worker.provider === 'ec2' && !picomatch.isMatch(worker.imageName ?? '', image.namePattern)) return false;
-    const { cmlVersion } = worker;
-    if (image.cmlVersionMin && (!cmlVersion || compareCmlVersions(cmlVersion, image.cmlVersionMin) < 0)) return false;
-    if (image.cmlVersionMax && (!cmlVersion || compareCmlVersions(cmlVersion, image.cmlVersionMax) > 0)) return false;
+    if (image.namePattern && worker.provider === 'ec2' && !matcherOf(image.namePattern)(worker.imageName ?? '')) return false;
+    const { cmlVersion, unseen = false } = worker;
+    if (image.cmlVersionMin && (cmlVersion === undefined ? !unseen : compareCmlVersions(cmlVersion, image.cmlVersionMin) < 0)) return false;
+    if (image.cmlVersionMax && (cmlVersion === undefined ? !unseen : compareCmlVersions(cmlVersion, image.cmlVersionMax) > 0)) return false;
     return has(image.nodeDefinitions ?? []);
   });
+}
+
+const MATCHERS_MAX = 1000;
+const matchers = new Map<string, (name: string) => boolean>();
+
+/** Globs are asked about for every worker, and compiled once. */
+function matcherOf(glob: string): (name: string) => boolean {
+  const known = matchers.get(glob);
+  if (known) return known;
+  const made = picomatch(glob);
+  if (matchers.size >= MATCHERS_MAX) matchers.clear();
+  matchers.set(glob, made);
+  return made;
 }
 
 /** The free Lab of the same definition and version that is ready soonest. */
@@ -111,6 +139,15 @@ export function rejection(worker: WorkerSnapshot, demand: Demand): Rejection | u
   }
   return undefined;
 }
+
+/** Could a worker like this one serve the session if it were running and empty? */
+export function admissible(worker: WorkerSnapshot, demand: Demand): boolean {
+  return rejection({ ...worker, ...EMPTY }, demand) === undefined;
+}
+
+const EMPTY = {
+  phase: 'Running', schedulable: true, draining: false, used: { cpu: 0, memory: 0, storage: 0, nodes: 0 }, takenPorts: new Set<number>(), reusableLabs: [],
+} as const satisfies Partial<WorkerSnapshot>;
 
 const REUSE_BONUS = 0.02;
 
@@ -132,16 +169,22 @@ function judge(worker: WorkerSnapshot, demand: Demand): Verdict {
   return found ? { rejection: found } : { rejection: undefined, score: score(worker, demand) };
 }
 
-/** The best worker for a session, or what every worker lacks: `0/7 workers: 3 NodeLimit, 4 InsufficientResources`. */
-export function place<W extends WorkerSnapshot>(demand: Demand, workers: readonly W[], verdictOf: (worker: W, index: number) => Verdict = (worker) => judge(worker, demand)): Placement<W> {
+/**
+ * The best worker for a session, or what every worker lacks: `0/7 workers: 3 NodeLimit, 4 InsufficientResources`.
+ * @param hasRoom whether the worker can have it until its end and keep what it has promised; asked only where the filters agree and the score is the best so far
+ */
+export function place<W extends WorkerSnapshot>(
+  demand: Demand, workers: readonly W[], verdictOf: (worker: W, index: number) => Verdict = (worker) => judge(worker, demand), hasRoom: (worker: W) => boolean = () => true,
+): Placement<W> {
   let best: { worker: W; score: number } | undefined;
   workers.forEach((worker, index) => {
     const verdict = verdictOf(worker, index);
     if (verdict.rejection) return;
-    if (!best || verdict.score > best.score || (verdict.score === best.score && fuller(worker, best.worker))) best = { worker, score: verdict.score };
+    const better = !best || verdict.score > best.score || (verdict.score === best.score && fuller(worker, best.worker));
+    if (better && hasRoom(worker)) best = { worker, score: verdict.score };
   });
   if (best) return { kind: 'assign', worker: best.worker, reuse: reusable(best.worker, demand) };
-  return explain(workers.map((worker, index) => verdictOf(worker, index).rejection));
+  return explain(workers.map((worker, index) => verdictOf(worker, index).rejection ?? 'CapacityBooked'));
 }
 
 const remainingMemory = (worker: WorkerSnapshot): number => worker.declared.memory - worker.used.memory;
@@ -152,9 +195,9 @@ function fuller(a: WorkerSnapshot, b: WorkerSnapshot): boolean {
   return memory === 0 ? a.name < b.name : memory < 0;
 }
 
-function explain(found: readonly (Rejection | undefined)[]): Extract<Placement, { kind: 'wait' }> {
+function explain(found: readonly Rejection[]): Extract<Placement, { kind: 'wait' }> {
   const rejections: Partial<Record<Rejection, number>> = {};
-  for (const reason of found) if (reason) rejections[reason] = (rejections[reason] ?? 0) + 1;
+  for (const reason of found) rejections[reason] = (rejections[reason] ?? 0) + 1;
   const counts = REJECTIONS.flatMap((reason) => (rejections[reason] ? [`${rejections[reason]} ${reason}`] : []));
   const why = found.length === 0 ? 'there is no worker. Create a Worker, or a WorkerTemplate that can make one.' : counts.join(', ');
   return { kind: 'wait', message: `0/${found.length} workers: ${why}`, rejections };
@@ -181,6 +224,14 @@ export interface Request {
   key: string;
   demand: Demand;
   ports: readonly PortTemplate[];
+  /** From now to when it will have given its capacity back; absent: it is placed whatever is promised to others. */
+  hold?: Interval | undefined;
+}
+
+/** The promises of the calendar, as far as a round of placements asks for them and adds to them (`Calendar.draft`). */
+export interface Promises {
+  room: (worker: string, key: string, demand: Demand, hold: Interval) => boolean;
+  place: (worker: string, key: string, demand: Demand, hold: Interval) => void;
 }
 
 export type Assignment =
@@ -192,37 +243,42 @@ type Counted = WorkerSnapshot & { takenPorts: Set<number>; decisions: number };
 
 /**
  * Places a queue of sessions, in its order: each decision is counted before the next is made. A session that fits
- * nowhere does not hold up the ones behind it. The snapshot is not changed; the counting is done on a copy.
+ * nowhere does not hold up the ones behind it. Neither the snapshot nor the calendar is changed; the counting is done on copies.
  */
-export function placeAll(requests: readonly Request[], snapshot: readonly WorkerSnapshot[]): Assignment[] {
+export function placeAll(requests: readonly Request[], snapshot: readonly WorkerSnapshot[], calendar?: { draft: () => Promises }): Assignment[] {
+  const promises = calendar?.draft();
   const workers = snapshot.map((worker): Counted => ({ ...worker, used: { ...worker.used }, takenPorts: new Set(worker.takenPorts), decisions: 0 }));
   const verdicts = new Map<Demand, { decisions: number; verdict: Verdict }[]>();
-  return requests.map(({ key, demand, ports }): Assignment => {
+  return requests.map(({ key, demand, ports, hold }): Assignment => {
     const known = verdicts.get(demand) ?? [];
     verdicts.set(demand, known);
     // Sessions of one definition version share a demand, and a decision changes one worker: what was found about the others still holds.
+    const hasRoom = (worker: Counted): boolean => !promises || !hold || promises.room(worker.name, key, demand, hold);
     const placement = place(demand, workers, (worker, index) => {
       const kept = known[index];
       if (kept?.decisions === worker.decisions) return kept.verdict;
       const verdict = judge(worker, demand);
       known[index] = { decisions: worker.decisions, verdict };
       return verdict;
-    });
+    }, hasRoom);
     if (placement.kind === 'wait') return { key, ...placement };
     const { worker, reuse } = placement;
     const allocation = reuse ? { ok: true as const, ports: [] } : allocatePorts({ range: worker.portRange, taken: worker.takenPorts, templates: ports });
     if (!allocation.ok) return { key, kind: 'wait', message: `0/${workers.length} workers: 1 NoPorts (${allocation.message})`, rejections: { NoPorts: 1 } };
-    hold(worker, demand, reuse, allocation.ports);
+    count(worker, demand, reuse, allocation.ports);
+    if (hold) promises?.place(worker.name, key, demand, hold);
     return { key, kind: 'assign', workerName: worker.name, reuse, ports: allocation.ports };
   });
 }
 
 /** Counts a decision on a worker's copy. */
-function hold(worker: Counted, demand: Demand, reuse: ReusableLab | undefined, ports: readonly AllocatedPort[]): void {
+function count(worker: Counted, demand: Demand, reuse: ReusableLab | undefined, ports: readonly AllocatedPort[]): void {
   worker.decisions += 1;
   for (const name of ['cpu', 'memory', 'storage'] as const) worker.used[name] += demand.resources[name];
   worker.used.nodes += demand.nodeCount;
   worker.sessions += 1;
   for (const port of ports) worker.takenPorts.add(port.number);
-  if (reuse) worker.reusableLabs = worker.reusableLabs.filter((lab) => lab.name !== reuse.name);
+  if (!reuse) return;
+  worker.used.storage -= reuse.storage;
+  worker.reusableLabs = worker.reusableLabs.filter((lab) => lab.name !== reuse.name);
 }

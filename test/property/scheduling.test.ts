@@ -13,7 +13,7 @@ const workers: fc.Arbitrary<WorkerSnapshot[]> = fc.array(fc.record({
   name: `w-${index}`, phase: one.running ? 'Running' : 'Starting', schedulable: true, draining: one.draining, provider: 'static', license: one.license, nodeLimit: one.nodeLimit,
   declared: { cpu: one.cpu, memory: one.memory, storage: one.storage }, used: { cpu: Math.min(one.usedCpu, one.cpu), memory: 0, storage: 0, nodes: Math.min(one.nodes, one.nodeLimit) }, sessions: 0,
   portRange: { start: 2000, end: 2030 }, takenPorts: new Set(one.taken), imageName: undefined, cmlVersion: one.cml, nodeDefinitions: new Set(['iosv']), nestedVirtualization: one.kvm,
-  reusableLabs: Array.from({ length: one.labs }, (_, lab) => ({ name: `lab-${index}-${lab}`, definition: 'd-1', state: 'Wiped' as const })),
+  reusableLabs: Array.from({ length: one.labs }, (_, lab) => ({ name: `lab-${index}-${lab}`, definition: 'd-1', state: 'Wiped' as const, storage: 0 })),
 })));
 
 const requests: fc.Arbitrary<Request[]> = fc.array(fc.record({

@@ -105,7 +105,7 @@ export function reusableLab(deps: Pick<Deps, 'caches'>, lab: Lab): ReusableLab |
   // A Stopped lab still holds the work of whoever used it last: it may be claimed once the Lab controller has wiped it.
   if (state !== 'Wiped' && state !== 'Defined') return undefined;
   const { namespace, name: definition } = lab.spec.definitionRef;
-  return isUsable(lab, deps.caches.definitions.get(`${namespace}/${definition}`)) ? { name, definition: definitionKey(lab.spec.definitionRef), state } : undefined;
+  return isUsable(lab, deps.caches.definitions.get(`${namespace}/${definition}`)) ? { name, definition: definitionKey(lab.spec.definitionRef), state, storage: 0 } : undefined;
 }
 
 /** A static host says it itself; on EC2 only bare-metal types can (contract §3.3). */

@@ -16,7 +16,7 @@ const demand = (over: Partial<Demand> = {}): Demand => ({
   images: [], licenseAffinity: [], nestedVirtualization: true, labReuse: true, ...over,
 });
 
-const reusable = { name: 'lab-1', definition: 'exams/campus-edge@1.2.0', state: 'Wiped' as const };
+const reusable = { name: 'lab-1', definition: 'exams/campus-edge@1.2.0', state: 'Wiped' as const, storage: 0 };
 const ports = ['a', 'b', 'c', 'd'].map((name) => ({ name, node: name, protocol: 'serial' }));
 
 describe('a worker is refused with the first filter that it fails', () => {
