@@ -5,6 +5,9 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { crds } from './crds.ts';
+import { eventGuide } from './event-guide.ts';
+import { eventSchemas } from './event-schemas.ts';
+import { knative } from './knative.ts';
 import { lifecycle } from './lifecycle.ts';
 import { check, write } from './output.ts';
 import type { Generator } from './output.ts';
@@ -12,7 +15,7 @@ import { rbac } from './rbac.ts';
 import { apiReference } from './reference.ts';
 import { sampleTopology } from './samples.ts';
 
-const GENERATORS: readonly Generator[] = [lifecycle, crds, rbac, apiReference, sampleTopology];
+const GENERATORS: readonly Generator[] = [lifecycle, crds, rbac, apiReference, eventSchemas, eventGuide, knative, sampleTopology];
 const root = resolve(import.meta.dirname, '../..');
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });

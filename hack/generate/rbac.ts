@@ -1,6 +1,6 @@
 /** config/rbac/*.yaml from the rules of src/api/rbac.ts. */
 import { MANAGER } from '../../src/api/group.ts';
-import { CLUSTER_RULES, NAMESPACED_RULES, OWN_NAMESPACE_RULES, SYSTEM_NAMESPACE, USER_ROLES } from '../../src/api/rbac.ts';
+import { CLUSTER_RULES, NAMESPACED_RULES, OPTIONAL_RULES, OWN_NAMESPACE_RULES, SYSTEM_NAMESPACE, USER_ROLES } from '../../src/api/rbac.ts';
 import type { Generator } from './output.ts';
 import { manifest } from './yaml.ts';
 
@@ -10,11 +10,13 @@ const labels = { 'app.kubernetes.io/name': MANAGER };
 
 export const rbac: Generator = {
   name: 'access rules',
-  owns: [{ folder: 'config/rbac', extension: '.yaml' }],
+  owns: [{ folder: 'config/rbac', extension: '.yaml' }, { folder: 'config/rbac/optional', extension: '.yaml' }],
   files: () =>
     new Map([
       ['config/rbac/controller.yaml', manifest(SOURCE, controllerObjects())],
       ['config/rbac/users.yaml', manifest(SOURCE, USER_ROLES.map(userRole))],
+      // In a folder of their own: `kubectl apply -f config/rbac` leaves them out.
+      ...OPTIONAL_RULES.map((optional) => [`config/rbac/optional/${optional.name}.yaml`, manifest(SOURCE, optionalObjects(optional))] as const),
     ]),
 };
 
@@ -33,6 +35,12 @@ function controllerObjects(): object[] {
     binding('ClusterRoleBinding', { name: namespaced, labels }, 'ClusterRole', namespaced),
     binding('RoleBinding', own, 'Role', MANAGER),
   ];
+}
+
+function optionalObjects({ name, when, rules }: (typeof OPTIONAL_RULES)[number]): object[] {
+  const role = `${MANAGER}-${name}`;
+  const metadata = { name: role, labels, annotations: { 'lablet.dev/needed-with': when } };
+  return [{ apiVersion: `${API}/v1`, kind: 'ClusterRole', metadata, rules }, binding('ClusterRoleBinding', metadata, 'ClusterRole', role)];
 }
 
 function binding(kind: string, metadata: object, roleKind: string, roleName: string): object {

@@ -10,6 +10,9 @@ import { portNumber, semver, sha256, text, time, uuid } from './schema.ts';
 
 export * from './consumed.ts';
 
+/** Default of CLOUDEVENTS_SOURCE: the base of the `source` of everything that we emit. */
+export const SOURCE = '/ccm/lablet-controller';
+
 /** The kinds that have an outbox. Events about UserSession, GradingSession and ScoreReport are emitted by the LabletSession. */
 export type EmitterKind = 'LabletDefinition' | 'LabletSession' | 'Worker';
 

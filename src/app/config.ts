@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { SOURCE } from '../api/events.ts';
 import { parseS3Uri } from '../clients/s3.ts';
 import { AddressGuard } from '../clients/topology/guard.ts';
 import { LOG_LEVELS } from '../telemetry/log.ts';
@@ -35,7 +36,7 @@ const schema = z.object({
   LISTEN_HOST: z.string().optional(),
   CLOUDEVENTS_SINK_URL: z.string().optional(),
   CLOUDEVENTS_MODE: z.enum(['binary', 'structured']).default('binary'),
-  CLOUDEVENTS_SOURCE: z.string().regex(/^[A-Za-z0-9._~:/-]+$/, 'must be a URI reference of plain characters').default('/ccm/lablet-controller'),
+  CLOUDEVENTS_SOURCE: z.string().regex(/^[A-Za-z0-9._~:/-]+$/, 'must be a URI reference of plain characters').default(SOURCE),
   CLOUDEVENTS_DEAD_LETTER_URL: httpUrl.optional(),
   K_SINK: httpUrl.optional(),
   K_CE_OVERRIDES: z.string().optional(),
