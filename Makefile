@@ -47,6 +47,10 @@ lint: tools ## Lint only
 build: tools ## Bundle the controller into dist/lablet-controller.mjs
 	@node hack/bundle/main.ts
 
+##@ Release
+release: tools ## Write released/VERSION: schemas, CRDs, manifests and the program (VERSION=1.2.3)
+	@node hack/release/main.ts "$(VERSION)"
+
 # What a recipe needs on the machine; packages are installed where they are missing.
 tools:
 	@node hack/bootstrap.mjs
@@ -55,4 +59,4 @@ tools-go:
 tools-all:
 	@node hack/bootstrap.mjs go python
 
-.PHONY: help demo cluster cluster-down run test bench soak generate verify lint build tools tools-go tools-all
+.PHONY: help demo cluster cluster-down run test bench soak generate verify lint build release tools tools-go tools-all

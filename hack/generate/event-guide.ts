@@ -57,7 +57,7 @@ function keys(): string {
   const section = (type: EventType): string => [
     `### \`${type}\``, '', `\`dataschema: ${dataSchemaUri(type)}\``, '',
     '| key | | type | meaning |', '|---|---|---|---|',
-    ...Object.entries(propertiesOf(dataSchema(type))).map(([key, schema]) => `| \`${key}\` | ${isRequired(dataSchema(type), key) ? 'always' : ''} | ${typeOf(schema)} | ${String(schema['description'] ?? '')} |`),
+    ...Object.entries(propertiesOf(dataSchema(type))).map(([key, schema]) => `| \`${key}\` | ${isRequired(dataSchema(type), key) ? 'always' : ''} | ${typeOf(schema)} | ${typeof schema['description'] === 'string' ? schema['description'] : ''} |`),
   ].join('\n');
   return [...EMITTED_TYPES, ...CONSUMED_TYPES].map(section).join('\n\n');
 }
