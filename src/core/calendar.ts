@@ -6,8 +6,8 @@
  *
  * Deterministic: the same calls give the same columns. Times are milliseconds since the epoch.
  */
-import { CapacityProfile } from './capacity-profile.ts';
-import { admissible } from './scheduling.ts';
+import { CapacityProfile, NOTHING, within } from './capacity-profile.ts';
+import { fitsEmpty } from './scaling.ts';
 import { SlotIndex, bitsFor, setBit } from './slot-index.ts';
 import type { Amounts, Interval } from './capacity-profile.ts';
 import type { Demand, WorkerSnapshot } from './scheduling.ts';
@@ -103,6 +103,7 @@ export class Calendar {
   /** Changes whenever capacity was added or given back: a booking that was refused may fit now. */
   freed = 0;
   private columns: Column[] = [];
+  private byWorker = new Map<string, Column>();
   private index: SlotIndex;
   private readonly held = new Map<string, Held>();
   private readonly without = new Map<string, Booking>();
@@ -134,7 +135,7 @@ export class Calendar {
 
   /** A session is bound to a worker: it holds it whatever else was promised there. What no longer fits beside it is moved. */
   bind(booking: Booking, worker: string, now: number): void {
-    const column = this.columns.find((candidate) => candidate.worker === worker);
+    const column = this.byWorker.get(worker);
     const before = this.held.get(booking.key);
     if (before?.bound && before.column === column && sameHold(before.booking, booking)) return;
     if (before) this.drop(before);
@@ -222,13 +223,30 @@ export class Calendar {
 
   /** What is promised on a worker in this time, in the order of time: its guard against being taken out of service. */
   heldOn(worker: string, window: Interval): Booking[] {
-    const column = this.columns.find((candidate) => candidate.worker === worker);
+    const column = this.byWorker.get(worker);
     return column ? [...column.held.values()].map(({ booking }) => booking).filter(({ hold }) => hold.from < window.to && hold.to > window.from).sort(byTime) : [];
+  }
+
+  /** All that is promised, host by host. */
+  promises(): (Fit & { capacity: Amounts; bookings: Booking[] })[] {
+    return this.columns.map((column) => ({ ...fitOf(column), capacity: column.capacity, bookings: [...column.held.values()].map(({ booking }) => booking).sort(byTime) }));
   }
 
   /** A copy to place sessions on: what is placed there changes nothing here. */
   draft(): Draft {
-    return new Draft(new Map(this.columns.flatMap((column) => (column.worker === undefined ? [] : [[column.worker, column]]))), this.held);
+    return new Draft(this.byWorker, this.held);
+  }
+
+  /** Labs without a claim came to a worker or left it: what they hold is not there for bookings. */
+  setKept(worker: string, kept: FleetWorker['kept'], now: number): void {
+    const column = this.byWorker.get(worker);
+    if (!column) return;
+    const capacity = capacityOf(column.facts, kept);
+    if (within(capacity, column.capacity, NOTHING) && within(column.capacity, capacity, NOTHING)) return;
+    if (!within(column.capacity, capacity, NOTHING)) this.freed += 1;
+    column.capacity = capacity;
+    this.index.recount(column.at);
+    this.relieve(column, now);
   }
 
   /** Forgets what lies in the past. */
@@ -242,15 +260,14 @@ export class Calendar {
    * moved to another, or lost.
    */
   setFleet({ workers, templates }: Fleet, now: number): void {
-    const byWorker = new Map(this.columns.flatMap((column) => (column.worker === undefined ? [] : [[column.worker, column]])));
     const spare = new Map<string, Column[]>();
     for (const column of this.columns) if (column.worker === undefined) push(spare, column.template ?? '', column);
     const kept = new Set(workers.map(({ facts }) => facts.name));
-    for (const [name, column] of byWorker) if (!kept.has(name)) push(spare, column.template ?? '', column);
+    for (const [name, column] of this.byWorker) if (!kept.has(name)) push(spare, column.template ?? '', column);
     for (const columns of spare.values()) columns.sort((a, b) => firstHold(a) - firstHold(b));
 
     const next = [
-      ...workers.toSorted((a, b) => (a.facts.name < b.facts.name ? -1 : 1)).map((worker) => columnOf(worker, byWorker.get(worker.facts.name) ?? takeNeeded(spare, worker.template))),
+      ...workers.toSorted((a, b) => (a.facts.name < b.facts.name ? -1 : 1)).map((worker) => columnOf(worker, this.byWorker.get(worker.facts.name) ?? takeNeeded(spare, worker.template))),
       ...templates.toSorted((a, b) => a.costPerHour - b.costPerHour || (a.name < b.name ? -1 : 1)).flatMap((template) =>
         Array.from({ length: template.room }, () => virtualColumn(template, spare.get(template.name)?.shift()))),
     ];
@@ -276,6 +293,7 @@ export class Calendar {
       }
     }
     this.columns = next;
+    this.byWorker = new Map(next.flatMap((column) => (column.worker === undefined ? [] : [[column.worker, column]])));
     this.index = new SlotIndex(next, this.slice);
     this.serves = undefined;
     for (const held of this.held.values()) this.index.changed(held.column.at, held.booking.hold);
@@ -308,7 +326,7 @@ export class Calendar {
   }
 
   private classOf(demand: Demand): DemandClass {
-    return this.index.classOf(classKey(demand), amountsOf(demand), (at) => admissible((this.columns[at] as Column).facts, demand));
+    return this.index.classOf(classKey(demand), amountsOf(demand), (at) => fitsEmpty((this.columns[at] as Column).facts, demand));
   }
 
   private serves: { now: number; steps: { from: number; bits: Bits }[] } | undefined;
@@ -407,7 +425,7 @@ export function buildCalendar(known: {
 }
 
 const fitOf = ({ worker, template }: Column): Fit => ({ worker, template });
-const sameHold = (a: Booking, b: Booking): boolean => a.hold.from === b.hold.from && a.hold.to === b.hold.to && a.demand === b.demand;
+const sameHold = (a: Booking, b: Booking): boolean => a.hold.from === b.hold.from && a.hold.to === b.hold.to && classKey(a.demand) === classKey(b.demand);
 const byTime = (a: Booking, b: Booking): number => a.hold.from - b.hold.from || a.hold.to - b.hold.to || (a.key < b.key ? -1 : 1);
 const firstHold = ({ held }: Column): number => Math.min(...[...held.values()].map(({ booking }) => booking.hold.from));
 

@@ -32,8 +32,6 @@ export interface WorkerSnapshot {
   /** Of a worker that is yet to be made: the glob of its template. */
   imageName: string | undefined;
   cmlVersion: string | undefined;
-  /** Nobody has seen its CML yet, as it is yet to be made: a version that is not known is taken to fit. */
-  unseen?: boolean;
   nodeDefinitions: ReadonlySet<string> | undefined;
   nestedVirtualization: boolean;
   /** Free Labs that a session may claim, best first: name, definition key and version. */
@@ -102,9 +100,9 @@ function imageFits(worker: WorkerSnapshot, demand: Demand): boolean {
   if (!has(demand.nodeDefinitions)) return false;
   return demand.images.every((image) => {
     if (image.namePattern && worker.provider === 'ec2' && !matcherOf(image.namePattern)(worker.imageName ?? '')) return false;
-    const { cmlVersion, unseen = false } = worker;
-    if (image.cmlVersionMin && (cmlVersion === undefined ? !unseen : compareCmlVersions(cmlVersion, image.cmlVersionMin) < 0)) return false;
-    if (image.cmlVersionMax && (cmlVersion === undefined ? !unseen : compareCmlVersions(cmlVersion, image.cmlVersionMax) > 0)) return false;
+    const { cmlVersion } = worker;
+    if (image.cmlVersionMin && (!cmlVersion || compareCmlVersions(cmlVersion, image.cmlVersionMin) < 0)) return false;
+    if (image.cmlVersionMax && (!cmlVersion || compareCmlVersions(cmlVersion, image.cmlVersionMax) > 0)) return false;
     return has(image.nodeDefinitions ?? []);
   });
 }
@@ -139,15 +137,6 @@ export function rejection(worker: WorkerSnapshot, demand: Demand): Rejection | u
   }
   return undefined;
 }
-
-/** Could a worker like this one serve the session if it were running and empty? */
-export function admissible(worker: WorkerSnapshot, demand: Demand): boolean {
-  return rejection({ ...worker, ...EMPTY }, demand) === undefined;
-}
-
-const EMPTY = {
-  phase: 'Running', schedulable: true, draining: false, used: { cpu: 0, memory: 0, storage: 0, nodes: 0 }, takenPorts: new Set<number>(), reusableLabs: [],
-} as const satisfies Partial<WorkerSnapshot>;
 
 const REUSE_BONUS = 0.02;
 
@@ -224,6 +213,8 @@ export interface Request {
   key: string;
   demand: Demand;
   ports: readonly PortTemplate[];
+  /** Its key in the calendar: the uid of the session. */
+  session?: string | undefined;
   /** From now to when it will have given its capacity back; absent: it is placed whatever is promised to others. */
   hold?: Interval | undefined;
 }
@@ -249,11 +240,11 @@ export function placeAll(requests: readonly Request[], snapshot: readonly Worker
   const promises = calendar?.draft();
   const workers = snapshot.map((worker): Counted => ({ ...worker, used: { ...worker.used }, takenPorts: new Set(worker.takenPorts), decisions: 0 }));
   const verdicts = new Map<Demand, { decisions: number; verdict: Verdict }[]>();
-  return requests.map(({ key, demand, ports, hold }): Assignment => {
+  return requests.map(({ key, session = key, demand, ports, hold }): Assignment => {
     const known = verdicts.get(demand) ?? [];
     verdicts.set(demand, known);
     // Sessions of one definition version share a demand, and a decision changes one worker: what was found about the others still holds.
-    const hasRoom = (worker: Counted): boolean => !promises || !hold || promises.room(worker.name, key, demand, hold);
+    const hasRoom = (worker: Counted): boolean => !promises || !hold || promises.room(worker.name, session, demand, hold);
     const placement = place(demand, workers, (worker, index) => {
       const kept = known[index];
       if (kept?.decisions === worker.decisions) return kept.verdict;
@@ -266,7 +257,7 @@ export function placeAll(requests: readonly Request[], snapshot: readonly Worker
     const allocation = reuse ? { ok: true as const, ports: [] } : allocatePorts({ range: worker.portRange, taken: worker.takenPorts, templates: ports });
     if (!allocation.ok) return { key, kind: 'wait', message: `0/${workers.length} workers: 1 NoPorts (${allocation.message})`, rejections: { NoPorts: 1 } };
     count(worker, demand, reuse, allocation.ports);
-    if (hold) promises?.place(worker.name, key, demand, hold);
+    if (hold) promises?.place(worker.name, session, demand, hold);
     return { key, kind: 'assign', workerName: worker.name, reuse, ports: allocation.ports };
   });
 }

@@ -68,14 +68,19 @@ export class SlotIndex {
     }
   }
 
+  /** The capacity of a column has changed. */
+  recount(column: number): void {
+    for (const slice of this.touched[column] as Set<number>) this.changed(column, { from: slice * this.slice, to: (slice + 1) * this.slice });
+  }
+
   /** The class of a demand, made at its first use. `able` says which columns could ever serve it. */
   classOf(key: string, amounts: Amounts, able: (column: number) => boolean): DemandClass {
     const known = this.classes.get(key);
     if (known) return known;
     const made: DemandClass = { amounts, able: bitsFor(this.columns.length), slices: new Map() };
-    for (const [column, { capacity, profile }] of this.columns.entries()) {
-      if (!able(column)) continue;
-      setBit(made.able, column);
+    for (const column of this.columns.keys()) if (able(column)) setBit(made.able, column);
+    for (const column of eachBit(made.able)) {
+      const { capacity, profile } = this.columns[column] as IndexedColumn;
       for (const slice of this.touched[column] as Set<number>) mark(made, column, slice, within(capacity, profile.peak({ from: slice * this.slice, to: (slice + 1) * this.slice }), amounts));
     }
     this.classes.set(key, made);

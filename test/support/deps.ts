@@ -7,8 +7,10 @@ import { LABLET_DEFINITIONS, LABLET_SESSIONS, LABS, WORKERS, WORKER_TEMPLATES } 
 import { EVENTS, SECRETS } from '../../src/api/resource.ts';
 import { createClientFactory } from '../../src/clients/factory.ts';
 import { S3 } from '../../src/clients/s3.ts';
+import { createProviders } from '../../src/clients/ec2/providers.ts';
 import { createTopologySources } from '../../src/clients/topology/sources.ts';
 import { RevisionStore } from '../../src/controllers/revisions.ts';
+import { BookingCalendar } from '../../src/controllers/scheduler/calendar.ts';
 import { SecretReader } from '../../src/controllers/secrets.ts';
 import { TIMEOUTS } from '../../src/core/timeouts.ts';
 import { MAX_TOPOLOGY_BYTES } from '../../src/core/topology/parse.ts';
@@ -61,17 +63,20 @@ export async function startDeps(world: Pick<SimulatedWorld, 'credentials'>, sett
   const leadership = new LeaseValidity(clock);
   leadership.extend(clock.monotonic() + 3_600_000);
   const clients = createClientFactory({ credentials: (key, options) => secrets.credentials(key, options) });
+  const providers = createProviders();
   const s3 = new S3({ endpoint: process.env['AWS_ENDPOINT_URL_S3'] });
   const topologies = createTopologySources({ s3, allowHosts: ['127.0.0.1'], maxBytes: MAX_TOPOLOGY_BYTES });
   const recorder = new EventRecorder({ client, clock, log, metrics, controller: 'lablet.dev/controller', instance: 'test' });
   const caches = createCaches(client, [namespace], {});
+  const revisions = new RevisionStore(client);
+  const chosen: Settings = { timeouts: TIMEOUTS, scale: 1, clusterId: 'abcd', namespace: system, orphanInstancePolicy: 'Report', emit: true, lds: undefined, grading: undefined, ...settings };
   const deps: Deps = {
-    client, caches, clock, log, metrics, leadership, events: recorder, clients, secrets,
-    revisions: new RevisionStore(client),
+    client, caches, clock, log, metrics, leadership, events: recorder, clients, providers, secrets,
+    revisions, calendar: new BookingCalendar({ caches, clock, revisions, settings: chosen }),
     evidence: undefined,
     topologies,
     outbox: { amend: (next) => next, isDrained: ({ status }) => !status?.outbox?.length, abandon: async () => undefined },
-    settings: { timeouts: TIMEOUTS, scale: 1, clusterId: 'abcd', namespace: system, emit: true, lds: undefined, grading: undefined, ...settings },
+    settings: chosen,
   };
 
   const watching = new AbortController();
@@ -109,7 +114,7 @@ export async function startDeps(world: Pick<SimulatedWorld, 'credentials'>, sett
       await sweep(client, namespace);
       watching.abort();
       await Promise.all(watches);
-      await Promise.all([clients.close(), topologies.close(), s3.close()]);
+      await Promise.all([clients.close(), providers.close(), topologies.close(), s3.close()]);
       await client.close();
     },
   };

@@ -1,7 +1,9 @@
 /** Making a placement true: the claim on a Lab first, then one status write of the session, row T1. */
 import { LABLET_SESSIONS } from '../../api/kinds.ts';
 import { isDeleting } from '../../api/meta.ts';
+import { isTrue } from '../../core/conditions.ts';
 import { portMap } from '../../core/ports.ts';
+import { condition } from '../../core/session/draft.ts';
 import { take } from '../../core/session/effects.ts';
 import { situation } from '../../core/session/situation.ts';
 import { ConflictError } from '../../kube/errors.ts';
@@ -9,6 +11,7 @@ import { decideAndWrite, writeStatus } from '../../runtime/status-writer.ts';
 import { dropOrUnclaim } from '../session/release.ts';
 import { tellTransitions } from '../session/tell.ts';
 import { claimLab } from './claim.ts';
+import { admittedNow } from './explain.ts';
 import type { Lab } from '../../api/lab.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { PinnedDefinition } from '../../core/definition.ts';
@@ -52,6 +55,8 @@ async function bind(deps: Deps, session: LabletSession, world: SessionWorld, lab
       if (live.status?.phase !== 'Pending' || live.metadata.uid !== session.metadata.uid || isDeleting(live) || live.spec.desiredState !== 'Active') return undefined;
       const s = situation(live, world, deps.clock.now());
       Object.assign(s.draft, { workerName: lab.spec.workerName, labName: lab.metadata.name, labOrigin: reused ? 'Reused' : 'Created', allocatedPorts: portMap(lab.spec.ports) });
+      // The calendar had no room for it before; now a worker has.
+      if (!isTrue(s.draft, 'Admitted')) condition(s, 'Admitted', 'True', admittedNow);
       take(s, { row: 'T1', from: 'Pending', to: 'Scheduled' }, BECAUSE);
       return s.draft;
     },

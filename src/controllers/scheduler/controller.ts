@@ -1,128 +1,131 @@
 /** The one placer: looks at all waiting sessions and all workers, places, and commits. Runs on the leader only. */
-import { LABLET_SESSIONS } from '../../api/kinds.ts';
-import { isDeleting, objectKey } from '../../api/meta.ts';
-import { setCondition } from '../../core/conditions.ts';
-import { definitionDurations } from '../../core/definition.ts';
-import { parseDuration } from '../../core/duration.ts';
-import { heldBack } from '../../core/session/situation.ts';
-import { placeAll, queueOrder } from '../../core/scheduling.ts';
-import { earliest, fromTime, plus } from '../../core/time.ts';
-import { SCHEDULING_GATE } from '../../core/timeouts.ts';
-import { ConflictError, NotFoundError } from '../../kube/errors.ts';
+import { definitionKey, placeAll } from '../../core/scheduling.ts';
+import { earliest } from '../../core/time.ts';
 import { Controller } from '../../runtime/controller.ts';
 import { after, done } from '../../runtime/result.ts';
 import { informerSource } from '../../runtime/source.ts';
-import { writeStatus } from '../../runtime/status-writer.ts';
-import { INDEX } from '../deps.ts';
 import { gather } from '../session/gather.ts';
-import { DemandCache, workerSnapshot } from '../worker/snapshot.ts';
+import { workerSnapshot } from '../worker/snapshot.ts';
 import { commit } from './commit.ts';
-import type { LabletSession } from '../../api/labletsession.ts';
+import { Explainer, expectation, notPlaced } from './explain.ts';
+import { WaitingList, claimedLab } from './waiting.ts';
+import type { Calendar } from '../../core/calendar.ts';
 import type { Assignment, Request } from '../../core/scheduling.ts';
+import type { Lab } from '../../api/lab.ts';
 import type { Outcome } from '../../runtime/result.ts';
 import type { PassContext } from '../../runtime/pass.ts';
 import type { Source } from '../../runtime/source.ts';
 import type { Deps } from '../deps.ts';
-import type { Candidate } from './commit.ts';
+import type { WaitingSession } from './waiting.ts';
 
 /** All waiting sessions are one piece of work: a decision about one depends on all others. */
 const KEY = 'schedule';
 /** Commits at a time: each is two writes. */
 const COMMITS = 16;
+/** Without news the queue is looked at after this, then after twice that, up to a minute. Milliseconds, scaled. */
+const BACKOFF = 1_000;
+const BACKOFF_MAX = 60_000;
 
 export function schedulerController(deps: Deps): Controller {
-  const demands = new DemandCache(deps);
+  const scheduler = new Scheduler(deps);
   return new Controller({
     name: 'scheduler', sources: sources(deps), clock: deps.clock, log: deps.log, metrics: deps.metrics, concurrency: 1,
-    reconcile: (_key, pass) => schedule(deps, demands, pass),
+    reconcile: (_key, pass) => scheduler.pass(pass),
   });
 }
 
-async function schedule(deps: Deps, demands: DemandCache, pass: PassContext): Promise<Outcome> {
-  const began = deps.clock.monotonic();
-  const { candidates, openAt } = await waiting(deps, demands, pass.signal);
-  if (candidates.size > 0) {
-    for (const session of deps.caches.sessions.list()) if (session.status?.workerName) await demands.ensure(session, pass.signal);
-    const workers = deps.caches.workers.list().map((worker) => workerSnapshot(deps, worker, demands));
-    const requests = [...candidates].flatMap(([key, { session, definition, claimed }]): Request[] => {
-      const demand = demands.get(session);
-      return demand && !claimed ? [{ key, demand, ports: definition.ports }] : [];
-    });
-    const assignments = [...resumed(candidates), ...placeAll(requests, workers)];
-    deps.metrics.scheduleDuration.observe((deps.clock.monotonic() - began) / 1000);
-    await inParallel(assignments, COMMITS, async (assignment) => {
-      const candidate = candidates.get(assignment.key);
-      if (!candidate) return;
-      if (assignment.kind === 'assign') await commit(deps, candidate, assignment, pass);
-      else await explain(deps, candidate.session, assignment, pass.signal);
-    });
+class Scheduler {
+  private readonly deps: Deps;
+  private readonly list: WaitingList;
+  private readonly explainer: Explainer;
+  /** Looks in a row that placed nothing. */
+  private fruitless = 0;
+
+  constructor(deps: Deps) {
+    this.deps = deps;
+    this.list = new WaitingList(deps);
+    this.explainer = new Explainer(deps);
   }
-  const now = deps.clock.now();
-  return openAt ? after(openAt.getTime() - now.getTime(), 'the gate of a booked session opens') : done();
-}
 
-/** Commits of which the first half was done before a crash: the claimed Lab decides where the session goes. */
-function resumed(candidates: ReadonlyMap<string, Candidate>): Assignment[] {
-  return [...candidates].flatMap(([key, { claimed }]): Assignment[] => (claimed ? [{ key, kind: 'assign', workerName: claimed.spec.workerName, reuse: undefined, ports: claimed.spec.ports }] : []));
-}
+  async pass(pass: PassContext): Promise<Outcome> {
+    const { deps } = this;
+    const began = deps.clock.monotonic();
+    const calendar = await deps.calendar.ready();
+    const now = deps.clock.now();
+    const { waiting, openAt } = this.list.collect(calendar, now);
+    this.list.admit(calendar, waiting, now);
+    const open = waiting.filter(({ gate }) => !gate || gate <= now);
+    const assignments = open.length > 0 ? this.place(calendar, open, now) : new Map<string, Assignment>();
+    if (open.length > 0) deps.metrics.scheduleDuration.observe((deps.clock.monotonic() - began) / 1000);
+    let placed = 0;
+    await inParallel(waiting, COMMITS, async (one) => {
+      const assignment = assignments.get(one.key);
+      if (assignment?.kind === 'assign') {
+        placed += 1;
+        await this.commit(one, assignment, pass);
+      } else await this.explain(calendar, one, assignment, now, pass);
+    });
+    this.explainer.keep(new Set(waiting.map(({ session }) => session.metadata.uid)));
+    return this.next(open, placed, openAt);
+  }
 
-/** Pending sessions whose gate is open, in the order of the queue; and when the next gate opens. */
-async function waiting(deps: Deps, demands: DemandCache, signal: AbortSignal): Promise<{ candidates: Map<string, Candidate>; openAt: Date | undefined }> {
-  const now = deps.clock.now();
-  const candidates: { candidate: Candidate; start: Date | undefined; created: Date; key: string }[] = [];
-  let openAt: Date | undefined;
-  for (const session of deps.caches.sessions.byIndex(INDEX.sessionsByPhase, 'Pending')) {
-    if (isDeleting(session) || session.spec.desiredState !== 'Active' || heldBack(session)) continue;
-    const { frozen, world } = await gather(deps, session, signal);
-    if (!frozen) continue;
-    const { definition } = frozen;
-    await demands.ensure(session, signal);
-    const start = fromTime(session.status?.timeslot?.start);
-    const gate = start && plus(start, -gateBefore(deps, definitionDurations(definition.spec, deps.settings.scale).bootLeadTime));
-    if (gate && gate > now) {
-      openAt = earliest(openAt, gate);
-      continue;
+  /** Sessions that have claimed a Lab go where it is, whatever else: the first half of their commit was done before a crash. */
+  private place(calendar: Calendar, open: readonly WaitingSession[], now: Date): Map<string, Assignment> {
+    const { deps } = this;
+    const workers = deps.caches.workers.list().map((worker) => workerSnapshot(deps, worker, deps.calendar.demands));
+    const resumed: Assignment[] = [];
+    const requests: Request[] = [];
+    for (const one of open) {
+      const claimed = claimedLab(deps, one.session);
+      if (claimed && !isOutdated(one, claimed)) resumed.push({ key: one.key, kind: 'assign', workerName: claimed.spec.workerName, reuse: undefined, ports: claimed.spec.ports });
+      else requests.push({ key: one.key, session: one.session.metadata.uid, demand: one.booking.demand, ports: one.definition.ports, hold: { from: now.getTime(), to: one.booking.hold.to } });
     }
-    const [claimed] = deps.caches.labs.byIndex(INDEX.labsBySession, session.metadata.uid).filter((lab) => !isDeleting(lab)).sort((a, b) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? -1 : 1));
-    candidates.push({ candidate: { session, world, definition, claimed }, start, created: new Date(session.metadata.creationTimestamp), key: objectKey(session) });
+    return new Map([...resumed, ...placeAll(requests, workers, calendar)].map((assignment) => [assignment.key, assignment]));
   }
-  candidates.sort(queueOrder);
-  return { candidates: new Map(candidates.map(({ key, candidate }) => [key, candidate])), openAt };
-}
 
-/** How long before its start a booked session is considered: 35 min, or what the slowest template needs. */
-function gateBefore(deps: Deps, bootLeadTime: number): number {
-  const { scale } = deps.settings;
-  const startup = Math.max(0, ...deps.caches.templates.list().map((template) => parseDuration(template.spec.startupTime) / scale));
-  return Math.max(SCHEDULING_GATE / scale, startup + bootLeadTime);
-}
+  private async commit(one: WaitingSession, assignment: Extract<Assignment, { kind: 'assign' }>, pass: PassContext): Promise<void> {
+    const { session, definition } = one;
+    const { world, frozen } = await gather(this.deps, session, pass.signal);
+    if (frozen) await commit(this.deps, { session, world, definition, claimed: claimedLab(this.deps, session) }, assignment, pass);
+  }
 
-/** Says why a session waits, in its condition; written only when the text is new. */
-async function explain(deps: Deps, session: LabletSession, assignment: Extract<Assignment, { kind: 'wait' }>, signal: AbortSignal): Promise<void> {
-  const next = structuredClone(session.status ?? {});
-  const [reason = 'Unschedulable'] = Object.entries(assignment.rejections).sort(([, a], [, b]) => b - a).map(([name]) => name);
-  setCondition(next, { type: 'Scheduled', status: 'False', reason, message: assignment.message }, deps.clock.now(), session.metadata.generation);
-  try {
-    const written = await writeStatus({ client: deps.client, resource: LABLET_SESSIONS, object: session, next, amend: deps.outbox.amend, signal, metrics: deps.metrics });
-    deps.caches.sessions.observe(written);
-  } catch (error) {
-    // Somebody wrote first; the next look says it if it is still true.
-    if (!(error instanceof ConflictError) && !(error instanceof NotFoundError)) throw error;
+  private async explain(calendar: Calendar, { session, booking, admission }: WaitingSession, assignment: Extract<Assignment, { kind: 'wait' }> | undefined, now: Date, pass: PassContext): Promise<void> {
+    const fit = calendar.find(session.metadata.uid);
+    const at = now.getTime();
+    const when = assignment && expectation(booking, fit, fit ? undefined : calendar.nearest(booking, at).after, at);
+    const updates = [...(admission ? [admission] : []), ...(assignment ? [notPlaced(assignment, when ?? '')] : [])];
+    if (updates.length > 0) await this.explainer.tell(session, updates, pass.signal);
+  }
+
+  /** News wake the queue at once; without any it is looked at when a gate opens, when booked capacity comes free, and now and then. */
+  private next(open: readonly WaitingSession[], placed: number, openAt: Date | undefined): Outcome {
+    const { clock, settings: { scale } } = this.deps;
+    const now = clock.now();
+    const left = open.length - placed;
+    this.fruitless = left > 0 && placed === 0 ? this.fruitless + 1 : 0;
+    const holds = open.flatMap(({ booking: { hold } }) => (hold.from > now.getTime() ? [new Date(hold.from)] : []));
+    const retry = left > 0 ? new Date(now.getTime() + Math.min(BACKOFF_MAX, BACKOFF * 2 ** Math.min(this.fruitless, 10)) / scale) : undefined;
+    const at = earliest(openAt, retry, ...holds);
+    return at ? after(Math.max(0, at.getTime() - now.getTime()), 'a waiting session is looked at again') : done();
   }
 }
 
-/** What may let a session be placed: itself, a worker, a Lab that was given back, capacity that was freed. */
+/** A claim of an earlier version of the session's needs cannot be used. */
+const isOutdated = ({ definition }: WaitingSession, { spec }: Lab): boolean => definitionKey(spec.definitionRef) !== definitionKey(definition);
+
+/** What may let a session be placed: itself, a worker, a template, a Lab that was given back, capacity that was freed. */
 function sources(deps: Deps): Source[] {
-  const { sessions, workers, labs } = deps.caches;
+  const { sessions, workers, labs, templates } = deps.caches;
   const frees = (phase: string | undefined): boolean => phase === undefined || ['Stopped', 'Archived', 'Terminated'].includes(phase);
   return [
     informerSource(sessions, (old, next) => {
       const pending = next?.status?.phase === 'Pending' && old?.status?.phase !== 'Pending';
       const resumedByHand = next?.status?.phase === 'Pending' && JSON.stringify(old?.metadata.annotations) !== JSON.stringify(next.metadata.annotations);
-      const freed = old?.status?.workerName !== undefined && frees(next?.status?.phase) && !frees(old.status.phase);
+      const freed = old?.status?.phase !== undefined && frees(next?.status?.phase) && !frees(old.status.phase);
       return pending || resumedByHand || freed ? [KEY] : [];
     }),
     informerSource(workers, (old, next) => (old?.metadata.resourceVersion === next?.metadata.resourceVersion ? [] : [KEY])),
+    informerSource(templates, (old, next) => (old?.metadata.generation === next?.metadata.generation ? [] : [KEY])),
     informerSource(labs, (old, next) => (!next || (old?.spec.sessionRef && !next.spec.sessionRef) ? [KEY] : [])),
   ];
 }

@@ -63,6 +63,7 @@ class SessionPasses {
     const looked = await this.labs.look(deps, session, pass);
     const gathered = await gather(deps, session, pass.signal);
     if (looked.gone) gathered.world.lab = { state: 'gone' };
+    gathered.world.noRoom = gathered.frozen && (await deps.calendar.noRoom(session, gathered.frozen.definition));
     const first = await this.write(session, gathered.world, polled.signals, [], pass);
     if (first.rows.length > 0) return after(0, 'a transition was written');
     if (restored) return done();

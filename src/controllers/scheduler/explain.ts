@@ -1,0 +1,78 @@
+/** What a waiting session is told, in its conditions: whether the calendar holds its booking, and why it has no worker yet. */
+import { LABLET_SESSIONS } from '../../api/kinds.ts';
+import { ADMISSION, clockTime } from '../../core/booking.ts';
+import { getCondition, setCondition } from '../../core/conditions.ts';
+import { ConflictError, NotFoundError } from '../../kube/errors.ts';
+import { writeStatus } from '../../runtime/status-writer.ts';
+import { capacityLost } from './notices.ts';
+import type { LabletSession } from '../../api/labletsession.ts';
+import type { Booking, Fit } from '../../core/calendar.ts';
+import type { ConditionUpdate } from '../../core/conditions.ts';
+import type { Assignment } from '../../core/scheduling.ts';
+import type { Deps } from '../deps.ts';
+
+/** A waiting session is told of new counts at most once in this time. Milliseconds, scaled. */
+const TELL_EVERY = 60_000;
+
+/** Writes conditions of sessions that wait. */
+export class Explainer {
+  private readonly deps: Deps;
+  /** When the words of a session were last written, by uid; monotonic. */
+  private readonly told = new Map<string, number>();
+
+  constructor(deps: Deps) {
+    this.deps = deps;
+  }
+
+  /** One write with all that is new. New counts for an old reason wait for their turn. */
+  async tell(session: LabletSession, updates: readonly ConditionUpdate[], signal: AbortSignal): Promise<void> {
+    const { deps } = this;
+    const { uid, generation } = session.metadata;
+    const now = deps.clock.monotonic();
+    const known = this.told.get(uid);
+    const recent = known !== undefined && now - known < TELL_EVERY / deps.settings.scale;
+    const next = structuredClone(session.status ?? {});
+    let news = false;
+    for (const update of updates) {
+      const before = getCondition(session.status, update.type);
+      if (before?.status === update.status && before.reason === update.reason && (before.message === update.message || recent)) continue;
+      setCondition(next, update, deps.clock.now(), generation);
+      news = true;
+    }
+    if (!news) return;
+    try {
+      const written = await writeStatus({ client: deps.client, resource: LABLET_SESSIONS, object: session, next, amend: deps.outbox.amend, signal, metrics: deps.metrics });
+      deps.caches.sessions.observe(written);
+      this.told.set(uid, now);
+      const lost = getCondition(written.status, 'Admitted');
+      if (lost?.reason === ADMISSION.lost && getCondition(session.status, 'Admitted')?.reason !== ADMISSION.lost) deps.events.record(capacityLost(written, lost.message ?? ''));
+    } catch (error) {
+      // Somebody wrote first; the next look says it if it is still true.
+      if (!(error instanceof ConflictError) && !(error instanceof NotFoundError)) throw error;
+    }
+  }
+
+  /** Forgets those that no longer wait. */
+  keep(waiting: ReadonlySet<string>): void {
+    for (const uid of this.told.keys()) if (!waiting.has(uid)) this.told.delete(uid);
+  }
+}
+
+/** Why a session has no worker yet, and when it could have one. */
+export function notPlaced({ message, rejections }: Extract<Assignment, { kind: 'wait' }>, when: string): ConditionUpdate {
+  const [reason = 'Unschedulable'] = Object.entries(rejections).sort(([, a], [, b]) => b - a).map(([name]) => name);
+  return { type: 'Scheduled', status: 'False', reason, message: when === '' ? message : `${message}. ${when}` };
+}
+
+/** When a session that waits could start, as far as the calendar tells. */
+export function expectation({ hold, lead, kind }: Booking, fit: Fit | undefined, nearest: number | undefined, now: number): string {
+  if (fit && kind === 'booked') return hold.from > now ? `Its capacity is booked from ${clockTime(hold.from)} (UTC), in time for its start.` : `Its capacity is booked ${placeOf(fit)}.`;
+  if (fit) return `It starts as soon as there is room ${placeOf(fit)}.`;
+  return nearest === undefined || nearest - lead <= now ? '' : `It could start at ${clockTime(nearest)} (UTC).`;
+}
+
+const placeOf = ({ worker, template }: Fit): string => (worker === undefined ? `on a new worker of template ${template ?? '?'}` : `on worker ${worker}`);
+
+export const admittedNow: ConditionUpdate & { message: string } = { type: 'Admitted', status: 'True', reason: ADMISSION.admitted, message: 'The calendar holds its capacity.' };
+
+export const notAdmitted = (reason: string, message: string): ConditionUpdate => ({ type: 'Admitted', status: 'False', reason, message });
