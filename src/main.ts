@@ -1,19 +1,22 @@
 #!/usr/bin/env node
 /** Signals and exit codes; the program itself is in src/app/wire.ts. 0: stopped as told · 1: failed · 2: wrong configuration. */
 import { Command } from 'commander';
+import { archiveCommand } from './app/archive-command.ts';
 import { ConfigError, readConfig } from './app/config.ts';
 import { wire } from './app/wire.ts';
 import { ConfigurationError } from './kube/errors.ts';
-import { SinkConfigurationError } from './events/sinks.ts';
+import { SinkConfigurationError } from './events/sink.ts';
+import { WatchedFileError } from './runtime/watched-files.ts';
 
-const options = new Command('lablet-controller')
+const program = new Command('lablet-controller')
   .description('Runs timed, graded network labs. Configured by the environment; see docs.')
   .option('--config <file>', 'YAML file with the same names as the environment, which wins over it')
-  .parse()
-  .opts<{ config?: string }>();
+  .action(run);
+const configFile = (): string | undefined => program.opts<{ config?: string }>().config;
+program.addCommand(archiveCommand(configFile, (line) => void process.stdout.write(`${line}\n`)));
 
-try {
-  const { manager, log, close } = await wire(readConfig(process.env, options.config));
+async function run(): Promise<void> {
+  const { manager, log, close } = await wire(readConfig(process.env, configFile()));
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
@@ -29,8 +32,12 @@ try {
     process.exitCode = 1;
   }
   await close();
+}
+
+try {
+  await program.parseAsync();
 } catch (error) {
-  const wrong = error instanceof ConfigError || error instanceof ConfigurationError || error instanceof SinkConfigurationError;
+  const wrong = error instanceof ConfigError || error instanceof ConfigurationError || error instanceof SinkConfigurationError || error instanceof WatchedFileError;
   process.stderr.write(`lablet-controller: ${wrong ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   process.exitCode = wrong ? 2 : 1;
 }

@@ -20,7 +20,7 @@ import { scaleTimeouts } from '../core/timeouts.ts';
 import { MAX_TOPOLOGY_BYTES } from '../core/topology/parse.ts';
 import { Emitter } from '../events/emitter.ts';
 import { Ingest } from '../events/ingest.ts';
-import { createSinks } from '../events/sinks.ts';
+import { createDeadLetter, createSinks } from '../events/sinks.ts';
 import { kubeStatusUpdate } from '../events/status-update.ts';
 import { KubeClient } from '../kube/client.ts';
 import { loadConnection } from '../kube/kubeconfig.ts';
@@ -63,8 +63,9 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
   // A topology is read again by itself; a step that keeps evidence has one try, so what it calls has several.
   const [topologyObjects, evidenceObjects] = [new S3(s3), new S3({ ...s3, attempts: 8 })];
   const topologies = createTopologySources({ s3: topologyObjects, onCall, allowHosts: config.TOPOLOGY_ALLOW_HOSTS, maxBytes: MAX_TOPOLOGY_BYTES });
-  const sinks = createSinks({ urls: config.CLOUDEVENTS_SINK_URL, mode: config.CLOUDEVENTS_MODE, kSink: config.K_SINK, kCeOverrides: config.K_CE_OVERRIDES, kCaCerts: config.K_CA_CERTS });
-  const [deadLetter] = createSinks({ urls: config.CLOUDEVENTS_DEAD_LETTER_URL, mode: config.CLOUDEVENTS_MODE });
+  const forSinks = { mode: config.CLOUDEVENTS_MODE, eventGridKey: config.EVENTGRID_KEY };
+  const sinks = createSinks({ ...forSinks, urls: config.CLOUDEVENTS_SINK_URL, binding: { sink: config.K_SINK, ceOverrides: config.K_CE_OVERRIDES, caCerts: config.K_CA_CERTS } });
+  const deadLetter = createDeadLetter(config.CLOUDEVENTS_DEAD_LETTER_URL, forSinks);
 
   const elector = new Elector({ client, clock, log, metrics, namespace: config.POD_NAMESPACE, name: MANAGER, identity });
   const recorder = new EventRecorder({ client, clock, log, metrics, controller: `${GROUP}/controller`, instance: config.POD_NAME ?? MANAGER });

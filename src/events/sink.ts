@@ -1,6 +1,14 @@
 /** What a sink is: the other end of the outboxes. */
 import type { CloudEvent } from './cloudevent.ts';
 
+/** The configuration names something that is no sink; the message says what to write. */
+export class SinkConfigurationError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'SinkConfigurationError';
+  }
+}
+
 /** What became of one try to deliver an event. */
 export type Delivery =
   | { readonly outcome: 'accepted' }
@@ -16,3 +24,6 @@ export interface Sink {
   send(event: CloudEvent, signal: AbortSignal): Promise<Delivery>;
   close(): Promise<void>;
 }
+
+/** Code of a failed system call (`ENOENT`), else undefined. */
+export const errorCode = (error: unknown): string | undefined => (typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : undefined);

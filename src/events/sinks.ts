@@ -1,68 +1,78 @@
-/** Where events go: the sinks that the configuration names. */
-import { z } from 'zod';
+/** Where events go: the sinks that the configuration names, by the scheme of their URLs. */
+import { bindingOptions } from './sink-binding.ts';
+import { EventBridgeSink } from './sink-eventbridge.ts';
+import { EventGridSink, isEventGrid } from './sink-eventgrid.ts';
+import { FileSink } from './sink-file.ts';
 import { HttpSink } from './sink-http.ts';
+import { SinkConfigurationError } from './sink.ts';
 import type { ContentMode } from './codec.ts';
+import type { SinkBinding } from './sink-binding.ts';
 import type { Sink } from './sink.ts';
 
-/** The configuration names something that is no sink; the message says what to write. */
-export class SinkConfigurationError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'SinkConfigurationError';
-  }
-}
-
 export interface SinkSettings {
-  /** CLOUDEVENTS_SINK_URL: one or several, comma-separated. */
+  /** CLOUDEVENTS_SINK_URL: one or several, comma-separated. A comma inside a URL is written %2C. */
   readonly urls?: string | undefined;
-  /** CLOUDEVENTS_MODE. @default binary */
+  /** CLOUDEVENTS_MODE, for http and https. @default binary */
   readonly mode?: ContentMode | undefined;
-  /** What a Knative SinkBinding injects: K_SINK (used if there are no urls), K_CE_OVERRIDES, K_CA_CERTS, and its token file. */
-  readonly kSink?: string | undefined;
-  readonly kCeOverrides?: string | undefined;
-  readonly kCaCerts?: string | undefined;
-  readonly tokenFile?: string | undefined;
+  /** What a Knative SinkBinding injects. Its sink is used if there are no urls; the rest is for that sink alone. */
+  readonly binding?: SinkBinding | undefined;
+  /** EVENTGRID_KEY, for every Event Grid sink. */
+  readonly eventGridKey?: string | undefined;
   /** Time for one request, in milliseconds. @default 30_000 */
   readonly timeoutMs?: number | undefined;
 }
 
-const TOKEN_FILE = '/oidc/token';
+const FORMS = 'http://…, https://…, eventgrid+https://…, eventgridns+https://…, eventbridge://REGION/BUS or file:///PATH';
 
 /**
  * The sinks that the settings name, none if they name none: then nothing is emitted.
  * @throws SinkConfigurationError
  */
 export function createSinks(settings: SinkSettings): Sink[] {
-  const urls = settings.urls?.split(',').map((url) => url.trim()).filter(Boolean) ?? [];
-  const bound = settings.kSink === undefined || settings.kSink === '' ? [] : [settings.kSink];
-  const extensions = overrides(settings.kCeOverrides);
-  return (urls.length > 0 ? urls : bound).map((text) => new HttpSink({
-    url: httpUrl(text),
-    mode: settings.mode ?? 'binary',
-    extensions,
-    ca: settings.kCaCerts,
-    // The token is meant for the sink of the binding, and for nobody else.
-    tokenFile: urls.length > 0 ? undefined : settings.tokenFile ?? TOKEN_FILE,
-    timeoutMs: settings.timeoutMs,
-  }));
+  const { urls = '', mode = 'binary', binding, timeoutMs } = settings;
+  const named = urls.split(',').map((text) => text.trim()).filter(Boolean);
+  const twice = named.find((text, index) => named.indexOf(text) !== index);
+  if (twice !== undefined) throw new SinkConfigurationError(`sink '${shown(twice)}' is named twice: every event would arrive twice`);
+  if (named.length > 0) return distinct(named.map((text) => createSink(text, settings)));
+  if (binding?.sink === undefined || binding.sink === '') return [];
+  const url = parsed(binding.sink, 'K_SINK', 'http://… or https://…');
+  if (!isHttp(url)) throw wrong(binding.sink, 'K_SINK', 'http://… or https://…');
+  return [new HttpSink({ url, mode, timeoutMs, ...bindingOptions(binding) })];
 }
 
-function httpUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
-    const shown = text.replace(/\/\/[^@/]*@/, '//…@').replace(/\?.*/, '?…').slice(0, 200);
-    throw new SinkConfigurationError(`sink '${shown}': give a URL that begins with http:// or https:// (CLOUDEVENTS_SINK_URL or K_SINK)`);
-  }
-  return url;
+/** The one sink of CLOUDEVENTS_DEAD_LETTER_URL, of any kind that `createSinks` knows. @throws SinkConfigurationError */
+export function createDeadLetter(url: string | undefined, settings: Pick<SinkSettings, 'mode' | 'eventGridKey' | 'timeoutMs'>): Sink | undefined {
+  const sinks = createSinks({ ...settings, urls: url });
+  if (sinks.length > 1) throw new SinkConfigurationError('CLOUDEVENTS_DEAD_LETTER_URL: give one URL; a comma in it is written %2C');
+  return sinks[0];
 }
 
-const overridesSchema = z.object({ extensions: z.record(z.string().regex(/^[a-z0-9]{1,20}$/), z.string().min(1)).optional() });
+function createSink(text: string, { mode = 'binary', eventGridKey, timeoutMs }: SinkSettings): Sink {
+  const url = parsed(text, 'CLOUDEVENTS_SINK_URL', FORMS);
+  if (isHttp(url)) return new HttpSink({ url, mode, timeoutMs });
+  if (isEventGrid(url)) return new EventGridSink({ url, key: eventGridKey, timeoutMs });
+  if (url.protocol === 'eventbridge:') return new EventBridgeSink({ url, timeoutMs });
+  // `file:events.jsonl` would be read as /events.jsonl.
+  if (url.protocol === 'file:' && text.startsWith('file:/')) return new FileSink(url);
+  throw wrong(text, 'CLOUDEVENTS_SINK_URL', FORMS);
+}
 
-function overrides(text: string | undefined): ReadonlyMap<string, string> {
-  if (text === undefined || text === '') return new Map();
-  try {
-    return new Map(Object.entries(overridesSchema.parse(JSON.parse(text)).extensions ?? {}));
-  } catch (cause) {
-    throw new SinkConfigurationError('K_CE_OVERRIDES: give {"extensions":{"name":"value"}}, names of a-z and 0-9', { cause });
-  }
+function parsed(text: string, variable: string, forms: string): URL {
+  if (!URL.canParse(text)) throw wrong(text, variable, forms);
+  return new URL(text);
+}
+
+const isHttp = ({ protocol }: URL): boolean => protocol === 'http:' || protocol === 'https:';
+
+const wrong = (text: string, variable: string, forms: string): SinkConfigurationError => new SinkConfigurationError(`sink '${shown(text)}': write ${forms} (${variable})`);
+
+/** Without what may be secret in it. */
+const shown = (text: string): string => text.replace(/\/\/.*@/s, '//…@').replace(/[?#].*/s, '?…').slice(0, 200);
+
+/** Names tell sinks apart in metrics and messages: URLs that differ in their queries only get a number. */
+function distinct(sinks: readonly Sink[]): Sink[] {
+  return sinks.map((sink, index) => {
+    const before = sinks.slice(0, index).filter(({ name }) => name === sink.name).length;
+    return before === 0 ? sink : { name: `${sink.name} (${before + 1})`, send: (event, signal) => sink.send(event, signal), close: () => sink.close() };
+  });
 }

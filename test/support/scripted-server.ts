@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { listen } from '../../hack/sim/common/listen.ts';
 
 export interface Received {
@@ -8,6 +8,7 @@ export interface Received {
   readonly authorization: string | undefined;
   readonly contentType: string | undefined;
   readonly ifNoneMatch: string | undefined;
+  readonly headers: IncomingHttpHeaders;
   readonly body: string;
   /** Milliseconds on the monotonic clock. */
   readonly at: number;
@@ -46,6 +47,7 @@ export async function startScriptedServer(answers: readonly [Answer, ...Answer[]
           authorization: request.headers.authorization,
           contentType: request.headers['content-type'],
           ifNoneMatch: request.headers['if-none-match'],
+          headers: request.headers,
           body: Buffer.concat(chunks).toString('utf8'),
           at: performance.now(),
         };

@@ -1,8 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { createSinks, SinkConfigurationError } from '../../../src/events/sinks.ts';
+import { SinkConfigurationError } from '../../../src/events/sink.ts';
+import { createDeadLetter, createSinks } from '../../../src/events/sinks.ts';
 import { answer, chatty, TestSink } from '../../support/events/sink.ts';
 import type { CloudEvent } from '../../../src/events/cloudevent.ts';
 import type { SinkSettings } from '../../../src/events/sinks.ts';
@@ -53,9 +51,37 @@ describe('a delivery', () => {
     expect(await send({ urls: href })).toMatchObject({ outcome: 'retry', blamesSink: true, reason: expect.stringContaining('ECONNREFUSED') });
   });
 
-  test.each([['seconds', '7', 7000], ['a date', 'Thu, 01 Jan 1970 00:00:00 GMT', 0], ['days, which are cut', '999999', 600_000], ['nonsense', 'soon', undefined]])('honours a Retry-After in %s', async (_, header, retryAfterMs) => {
+  test.each([['seconds', '7', 7000], ['a date', new Date(Date.now() + 3_600_000).toUTCString(), 600_000], ['a date that is over', 'Thu, 01 Jan 1970 00:00:00 GMT', 0], ['days, which are cut', '999999', 600_000], ['nonsense', 'soon', undefined]])('honours a Retry-After in %s', async (_, header, retryAfterMs) => {
     const sink = await sinkThat(() => answer(503, { 'retry-after': header }));
     expect(await send({ urls: sink.url.href })).toMatchObject({ outcome: 'retry', retryAfterMs });
+  });
+});
+
+describe('an answer', () => {
+  test('without end is not waited for, and not kept', async () => {
+    let sent = 0;
+    const sink = await sinkThat(() => (response) => {
+      response.writeHead(200);
+      const more = (): void => {
+        while (!response.destroyed) {
+          sent += 16_384;
+          if (!response.write(Buffer.alloc(16_384))) break;
+        }
+      };
+      response.on('drain', more);
+      more();
+    });
+    expect(await send({ urls: sink.url.href })).toEqual({ outcome: 'accepted' });
+    expect(sent).toBeLessThan(64 * 1024 * 1024);
+  });
+
+  test('that trickles counts by its status', async () => {
+    const sink = await sinkThat(() => (response) => {
+      response.writeHead(202);
+      const trickle = setInterval(() => response.write('.'), 50);
+      response.once('close', () => clearInterval(trickle));
+    });
+    expect(await send({ urls: sink.url.href })).toEqual({ outcome: 'accepted' });
   });
 });
 
@@ -78,57 +104,61 @@ describe('the wire', () => {
   });
 });
 
-describe('a Knative SinkBinding', () => {
-  test('is used if no sink is named, with its extensions and its token, which is read anew each time', async () => {
-    const sink = await sinkThat();
-    const directory = await mkdtemp(join(tmpdir(), 'oidc-'));
-    cleanups.push(() => rm(directory, { recursive: true }));
-    const tokenFile = join(directory, 'token');
-    const [bound] = createSinks({ kSink: sink.url.href, kCeOverrides: '{"extensions":{"tenant":"exams"}}', tokenFile });
-    if (!bound) throw new Error('no sink');
-    cleanups.push(() => bound.close());
-    await bound.send(event, never);
-    await writeFile(tokenFile, 'first\n');
-    await bound.send(event, never);
-    await writeFile(tokenFile, 'second');
-    await bound.send(event, never);
-    expect(sink.arrivals.map(({ headers }) => headers.authorization)).toEqual([undefined, 'Bearer first', 'Bearer second']);
-    expect(sink.arrivals[0]?.event.extensions.get('tenant')).toBe('exams');
-  });
-
-  test('gives way to a sink that is named, which does not get its token', async () => {
-    const sink = await sinkThat();
-    const directory = await mkdtemp(join(tmpdir(), 'oidc-'));
-    cleanups.push(() => rm(directory, { recursive: true }));
-    await writeFile(join(directory, 'token'), 'secret');
-    await send({ urls: sink.url.href, kSink: 'http://broker.invalid', tokenFile: join(directory, 'token') });
-    expect(sink.arrivals[0]?.headers.authorization).toBeUndefined();
-  });
-});
-
 describe('the configuration', () => {
   test('without a sink means that nothing is emitted', () => {
     expect(createSinks({})).toEqual([]);
-    expect(createSinks({ urls: ' ', kSink: '', kCeOverrides: '' })).toEqual([]);
+    expect(createSinks({ urls: ' , ', binding: { sink: '', ceOverrides: '' } })).toEqual([]);
   });
 
-  test('may name several sinks', () => {
-    const sinks = createSinks({ urls: 'http://a.example/x, https://b.example' });
+  test('may name several sinks of any kind', () => {
+    const urls = 'http://a.example/x, https://b.example,eventgrid+https://t.westeurope-1.eventgrid.azure.net,eventgridns+https://n.westeurope-1.eventgrid.azure.net/topics/exams,eventbridge://eu-west-1/default,file:///tmp/events.jsonl';
+    const sinks = createSinks({ urls, eventGridKey: 'k' });
     cleanups.push(...sinks.map((sink) => () => sink.close()));
-    expect(sinks.map(({ name }) => name)).toEqual(['http://a.example/x', 'https://b.example/']);
+    expect(sinks.map(({ name }) => name)).toEqual([
+      'http://a.example/x', 'https://b.example/', 'eventgrid+https://t.westeurope-1.eventgrid.azure.net/api/events',
+      'eventgridns+https://n.westeurope-1.eventgrid.azure.net/topics/exams:publish', 'eventbridge://eu-west-1/default', 'file:///tmp/events.jsonl',
+    ]);
   });
 
-  test.each([
-    [{ urls: 'kafka://broker' }, /give a URL that begins with http/],
-    [{ urls: 'broker' }, /give a URL that begins with http/],
-    [{ urls: 'http://a.example', kCeOverrides: '{"extensions":{"Bad-Name":"x"}}' }, /K_CE_OVERRIDES: give/],
-    [{ urls: 'http://a.example', kCeOverrides: '{' }, /K_CE_OVERRIDES: give/],
-  ])('%j is refused with what to write', (settings, message) => {
-    expect(() => createSinks(settings)).toThrow(SinkConfigurationError);
-    expect(() => createSinks(settings)).toThrow(message);
+  test('tells sinks apart whose URLs differ only where secrets may stand', () => {
+    const sinks = createSinks({ urls: 'http://a.example/in?code=1,http://a.example/in?code=2' });
+    cleanups.push(...sinks.map((sink) => () => sink.close()));
+    expect(sinks.map(({ name }) => name)).toEqual(['http://a.example/in', 'http://a.example/in (2)']);
   });
 
-  test('does not show a password in its complaint', () => {
-    expect(() => createSinks({ urls: 'kafka://me:hunter2@broker?key=k' })).toThrow(expect.not.objectContaining({ message: expect.stringMatching(/hunter2|key=k/) }));
+  test.each<[string, RegExp]>([
+    ['kafka://broker', /write http:\/\/…, https/],
+    ['broker', /write http:\/\/…, https/],
+    ['file:events.jsonl', /write http:\/\/…, https/],
+    ['file://host/events.jsonl', /write file:\/\/\/PATH/],
+    ['file:///no/such/folder/events.jsonl', /the folder \/no\/such\/folder does not exist/],
+    ['file:///tmp', /give the name of a file/],
+    ['http://a.example,http://a.example', /'http:\/\/a.example' is named twice/],
+    ['eventbridge://default', /write eventbridge:\/\/REGION\/BUS/],
+    ['eventbridge:///default', /write eventbridge:\/\/REGION\/BUS/],
+    ['eventbridge://AKIA:secret@eu-west-1/default', /write eventbridge:\/\/REGION\/BUS/],
+    ['eventgridns+https://n.example/api/events', /its path must be like \/topics\/NAME/],
+    ['eventgrid+https://key@t.example', /give the key in EVENTGRID_KEY/],
+    ['eventgrid+http://t.example', /over http the key would be readable/],
+  ])('%s is refused with what to write', (urls, message) => {
+    const read = (): unknown => createSinks({ urls, eventGridKey: 'k' });
+    expect(read).toThrow(SinkConfigurationError);
+    expect(read).toThrow(message);
+  });
+
+  test('of Event Grid needs its key', () => {
+    expect(() => createSinks({ urls: 'eventgrid+https://t.example' })).toThrow(/it needs EVENTGRID_KEY/);
+  });
+
+  test.each(['kafka://me:hunter2@broker?key=k', 'http://me:hunter2@', 'eventbridge://me:hunter2@x/y?key=k', 'eventgrid+https://me:hunter2@t.example/?aeg-sas-key=k', 'file://me:hunter2@h/x?key=k'])(
+    '%s does not show its secrets in the complaint', (urls) => {
+      expect(() => createSinks({ urls, eventGridKey: 'k' })).toThrow(SinkConfigurationError);
+      expect(() => createSinks({ urls, eventGridKey: 'k' })).toThrow(expect.not.objectContaining({ message: expect.stringMatching(/hunter2|key=k/) }));
+    });
+
+  test('names at most one dead-letter sink, of any kind', () => {
+    expect(createDeadLetter(undefined, {})).toBeUndefined();
+    expect(createDeadLetter('file:///tmp/dead.jsonl', {})?.name).toBe('file:///tmp/dead.jsonl');
+    expect(() => createDeadLetter('http://a.example,http://b.example', {})).toThrow(/CLOUDEVENTS_DEAD_LETTER_URL: give one URL/);
   });
 });

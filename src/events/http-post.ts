@@ -1,0 +1,89 @@
+/** One POST to a sink, and what its answer means for the event (contract §10.1, "Delivery"). */
+import { getCACertificates } from 'node:tls';
+import { Agent, errors, request } from 'undici';
+import type { Dispatcher } from 'undici';
+import type { EncodedEvent } from './codec.ts';
+import type { Delivery } from './sink.ts';
+
+export interface HttpPostOptions {
+  /** Where to: user and password in it are not used. */
+  readonly url: URL;
+  /** PEM of further authorities to trust. */
+  readonly ca?: readonly string[] | undefined;
+  /**
+   * Time for one request in milliseconds. A broker may hold the request until all its subscribers are done, so it is
+   * generous; a request that took longer has an unknown outcome. @default 30_000
+   */
+  readonly timeoutMs?: number | undefined;
+  /** Connections that are kept. @default 32 */
+  readonly connections?: number | undefined;
+}
+
+/** Answers that a later try may better; Knative retries the same ones. */
+const RETRIED = new Set([404, 408, 409, 429]);
+/** A sink may not put us to sleep for days. */
+const RETRY_AFTER_MAX_MS = 10 * 60_000;
+/** Bytes of an answer, and time for them, that we spend to keep its connection; beyond it the connection is closed. */
+const ANSWER_MAX_BYTES = 64 * 1024;
+const ANSWER_MAX_MS = 1000;
+
+/** A pool of connections to one URL. It follows no redirect, and reads no answer but its status and Retry-After. */
+export class HttpPost {
+  readonly #url: string;
+  readonly #agent: Agent;
+  readonly #timeoutMs: number;
+
+  constructor({ url, ca = [], timeoutMs = 30_000, connections = 32 }: HttpPostOptions) {
+    this.#url = `${url.origin}${url.pathname}${url.search}`;
+    this.#timeoutMs = timeoutMs;
+    this.#agent = new Agent({
+      connections,
+      // The time for the whole request is the only one.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: 30_000,
+      connect: { timeout: 10_000, ...(ca.length > 0 ? { ca: [...getCACertificates('default'), ...ca] } : {}) },
+    });
+  }
+
+  /** One try. Never rejects; when `signal` breaks it off, its outcome is `retry`. */
+  async send({ headers, body }: EncodedEvent, signal: AbortSignal): Promise<Delivery> {
+    const timeout = AbortSignal.timeout(this.#timeoutMs);
+    try {
+      const response = await request(this.#url, { dispatcher: this.#agent, method: 'POST', headers, body: body ?? null, signal: AbortSignal.any([signal, timeout]) });
+      // The status is the answer; a body that does not come, or does not end, changes nothing.
+      await response.body.dump({ limit: ANSWER_MAX_BYTES, signal: AbortSignal.timeout(ANSWER_MAX_MS) }).catch(() => undefined);
+      return deliveryOf(response);
+    } catch (error) {
+      if (timeout.aborted) return { outcome: 'retry', reason: `no answer within ${this.#timeoutMs} ms`, blamesSink: true };
+      return { outcome: 'retry', reason: signal.aborted ? 'broken off' : reasonOf(error), blamesSink: !signal.aborted };
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+}
+
+function deliveryOf({ statusCode, headers }: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>): Delivery {
+  if (statusCode >= 200 && statusCode < 300) return { outcome: 'accepted' };
+  const reason = `the sink answered ${statusCode}`;
+  if (statusCode >= 500 || RETRIED.has(statusCode)) {
+    return { outcome: 'retry', reason, retryAfterMs: retryAfter(headers['retry-after']), blamesSink: statusCode >= 500 };
+  }
+  return { outcome: 'refused', reason, code: statusCode };
+}
+
+/** Seconds, or an HTTP date. */
+function retryAfter(header: string | string[] | undefined): number | undefined {
+  if (typeof header !== 'string') return undefined;
+  const ms = /^\s*\d+\s*$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), RETRY_AFTER_MAX_MS) : undefined;
+}
+
+/** What happened to the connection, without the URL. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
+  if (error instanceof errors.UndiciError) return `${error.code}: ${error.message}`;
+  return error instanceof Error ? error.message : String(error);
+}
