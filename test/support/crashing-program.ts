@@ -4,10 +4,12 @@
  * as after kill -9. Another one begins with nothing but what the API server and the outside systems know.
  */
 import { createCaches } from '../../src/app/caches.ts';
+import { createProviders } from '../../src/clients/ec2/providers.ts';
 import { createClientFactory } from '../../src/clients/factory.ts';
 import { definitionController } from '../../src/controllers/definition/controller.ts';
 import { labController } from '../../src/controllers/lab/controller.ts';
 import { RevisionStore } from '../../src/controllers/revisions.ts';
+import { BookingCalendar } from '../../src/controllers/scheduler/calendar.ts';
 import { schedulerController } from '../../src/controllers/scheduler/controller.ts';
 import { SecretReader } from '../../src/controllers/secrets.ts';
 import { sessionController } from '../../src/controllers/session/controller.ts';
@@ -35,6 +37,7 @@ const WRITES = {
   kubernetes: new Set(['create', 'update', 'mergePatch', 'jsonPatch', 'apply', 'delete']),
   cml: new Set(['importLab', 'startLab', 'stopLab', 'wipeLab', 'deleteLab', 'setTags', 'extractConfiguration']),
   lds: new Set(['createSession', 'setDevices', 'launchUrl', 'release', 'refreshContent']),
+  provider: new Set(['ensureInstance', 'start', 'stop', 'terminate']),
   grading: new Set(['createSession', 'addPart', 'assignPod', 'deletePod', 'grade', 'submit']),
   sink: new Set(['send']),
 } as const;
@@ -120,6 +123,8 @@ export async function startProgram(test: TestDeps, sinkUrl: string, crashAfter?:
     grading: (target) => fused(factory.grading(target), fuse, 'grading'),
     close: () => factory.close(),
   };
+  const regions = createProviders();
+  const providers = { ec2: (region: string) => fused(regions.ec2(region), fuse, 'provider'), close: () => regions.close() };
   const leadership = new LeaseValidity(clock);
   leadership.extend(clock.monotonic() + 3_600_000);
   const caches = createCaches(bare, [test.namespace], {});
@@ -135,11 +140,12 @@ export async function startProgram(test: TestDeps, sinkUrl: string, crashAfter?:
       if (!fuse.isDead) notes.push(reason);
     },
   };
+  const revisions = new RevisionStore(client);
   const deps: Deps = {
-    client, caches, clock, log, metrics, clients, secrets, leadership, topologies, settings, evidence: undefined,
+    client, caches, clock, log, metrics, clients, providers, secrets, leadership, topologies, settings, evidence: undefined,
     events,
     outbox: { amend: emitter.amend, isDrained: (object) => emitter.isDrained(object), abandon: (object, signal) => emitter.abandon(object, signal) },
-    revisions: new RevisionStore(client),
+    revisions, calendar: new BookingCalendar({ caches, clock, revisions, settings }),
   };
   const ingest = new Ingest({
     client, clock, log, metrics, sessions: caches.sessions, ownSource: SOURCE, allowedSources: [], amend: emitter.amend,
@@ -165,7 +171,7 @@ export async function startProgram(test: TestDeps, sinkUrl: string, crashAfter?:
       await server.close(0);
       watching.abort();
       await Promise.all(watches);
-      await Promise.all([factory.close(), ...sinks.map((sink) => sink.close())]);
+      await Promise.all([factory.close(), regions.close(), ...sinks.map((sink) => sink.close())]);
       await bare.close();
     },
   };

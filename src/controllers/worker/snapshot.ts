@@ -12,8 +12,14 @@ import { INDEX } from '../deps.ts';
 import type { Lab } from '../../api/lab.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { Worker, WorkerTemplate } from '../../api/worker.ts';
+import type { PinnedDefinition } from '../../core/definition.ts';
 import type { Demand, ReusableLab, WorkerSnapshot } from '../../core/scheduling.ts';
 import type { Deps } from '../deps.ts';
+
+interface Known {
+  demand: Demand;
+  definition: PinnedDefinition;
+}
 
 /**
  * What sessions need, by definition and version. Revisions are read asynchronously and a placement is decided in one
@@ -22,7 +28,7 @@ import type { Deps } from '../deps.ts';
  */
 export class DemandCache {
   private readonly deps: Pick<Deps, 'caches' | 'revisions'>;
-  private readonly kept = new Map<string, Demand>();
+  private readonly kept = new Map<string, Known>();
 
   constructor(deps: Pick<Deps, 'caches' | 'revisions'>) {
     this.deps = deps;
@@ -30,8 +36,20 @@ export class DemandCache {
 
   /** What a session with a pinned version needs; undefined if that is not known (yet). */
   get(session: LabletSession): Demand | undefined {
-    const version = this.versionOf(session);
-    return version && this.kept.get(version.key);
+    return this.known(session)?.demand;
+  }
+
+  /** The version that a session is pinned to; undefined if it is not known (yet). */
+  definition(session: LabletSession): PinnedDefinition | undefined {
+    return this.known(session)?.definition;
+  }
+
+  /** What sessions of a version need: the same object each time. */
+  of(definition: PinnedDefinition): Demand {
+    const key = `${definition.uid}/${definition.version}`;
+    const known = this.kept.get(key) ?? { demand: demandOf(definition, parseResources(definition.spec.resources)), definition };
+    this.kept.set(key, known);
+    return known.demand;
   }
 
   /** As `get`, and reads the version where it was not read before. Undefined: there is no such version. */
@@ -39,12 +57,14 @@ export class DemandCache {
     const version = this.versionOf(session);
     if (!version) return undefined;
     const kept = this.kept.get(version.key);
-    if (kept) return kept;
+    if (kept) return kept.demand;
     const frozen = await this.deps.revisions.get(version.definition, version.version, signal);
-    if (!frozen) return undefined;
-    const demand = demandOf(frozen.definition, parseResources(frozen.definition.spec.resources));
-    this.kept.set(version.key, demand);
-    return demand;
+    return frozen && this.of(frozen.definition);
+  }
+
+  private known(session: LabletSession): Known | undefined {
+    const version = this.versionOf(session);
+    return version && this.kept.get(version.key);
   }
 
   private versionOf(session: LabletSession) {
@@ -75,6 +95,8 @@ export function workerSnapshot(deps: Pick<Deps, 'caches'>, worker: Worker, deman
   const sessions = boundSessions(deps, name);
   const known = sessions.flatMap((session) => demands.get(session) ?? []);
   const labs = deps.caches.labs.byIndex(INDEX.labsByWorker, name);
+  const used = sumDemands(known);
+  used.storage += keptBy(deps, name).storage;
   return {
     name,
     phase: status?.phase ?? 'Pending',
@@ -85,7 +107,7 @@ export function workerSnapshot(deps: Pick<Deps, 'caches'>, worker: Worker, deman
     license: status?.license?.product,
     nodeLimit: offer ? nodeLimitOf(offer, status?.license) : 0,
     declared: offer?.resources ?? { cpu: 0, memory: 0, storage: 0 },
-    used: sumDemands(known),
+    used,
     sessions: sessions.length,
     portRange: offer?.ports ?? DEFAULT_PORT_RANGE,
     takenPorts: takenPorts(labs.map((lab) => lab.spec), status?.foreignPorts),
@@ -105,7 +127,23 @@ export function reusableLab(deps: Pick<Deps, 'caches'>, lab: Lab): ReusableLab |
   // A Stopped lab still holds the work of whoever used it last: it may be claimed once the Lab controller has wiped it.
   if (state !== 'Wiped' && state !== 'Defined') return undefined;
   const { namespace, name: definition } = lab.spec.definitionRef;
-  return isUsable(lab, deps.caches.definitions.get(`${namespace}/${definition}`)) ? { name, definition: definitionKey(lab.spec.definitionRef), state, storage: 0 } : undefined;
+  return isUsable(lab, deps.caches.definitions.get(`${namespace}/${definition}`)) ? { name, definition: definitionKey(lab.spec.definitionRef), state, storage: storageOf(deps, lab) } : undefined;
+}
+
+/** What Labs that nobody has claimed hold of a worker (contract §6): their ports, and for those of the warm pool the disk that a session will use. Ports of labs that are not ours count, too. */
+export function keptBy(deps: Pick<Deps, 'caches'>, workerName: string): { storage: number; ports: number } {
+  const kept = { storage: 0, ports: deps.caches.workers.get(workerName)?.status?.foreignPorts?.length ?? 0 };
+  for (const lab of deps.caches.labs.byIndex(INDEX.labsByWorker, workerName)) {
+    if (lab.spec.sessionRef) continue;
+    kept.ports += lab.spec.ports.length;
+    kept.storage += storageOf(deps, lab);
+  }
+  return kept;
+}
+
+function storageOf(deps: Pick<Deps, 'caches'>, { spec: { source, definitionRef } }: Lab): number {
+  const definition = source === 'WarmPool' ? deps.caches.definitions.get(`${definitionRef.namespace}/${definitionRef.name}`) : undefined;
+  return definition ? parseResources(definition.spec.resources).storage : 0;
 }
 
 /** A static host says it itself; on EC2 only bare-metal types can (contract §3.3). */

@@ -34,7 +34,7 @@ const judged = (story: Story): Judgement => story.judge();
 const TAKEN: Taken[] = [
   // Admission
   { row: 'T0', when: 'a session is created and its definition version is Active', story: () => new Story(), to: 'Pending', reason: 'Created', actor: 'proctor-7',
-    status: { definitionVersion: '1.2.0', timeslot: { start: '2026-11-23T10:00:00.000Z', end: '2026-11-23T11:30:00.000Z', bookedEnd: '2026-11-23T11:30:00.000Z' } }, conditions: { Admitted: ['True', 'Created'] } },
+    status: { definitionVersion: '1.2.0', timeslot: { start: '2026-11-23T10:00:00.000Z', end: '2026-11-23T11:30:00.000Z', bookedEnd: '2026-11-23T11:30:00.000Z' } }, conditions: { Admitted: ['True', 'CapacityBooked'] } },
   { row: 'T0', when: 'a slot without an end lasts for maxDuration', story: () => new Story({ spec: { timeslot: { start: '2026-11-23T10:00:00Z' } } }), to: 'Pending', reason: 'Created', actor: 'proctor-7',
     status: { timeslot: { start: '2026-11-23T10:00:00.000Z', end: '2026-11-23T12:00:00.000Z', bookedEnd: '2026-11-23T12:00:00.000Z' } } },
   { row: 'T0', when: 'a session without a slot has none until it is Ready', story: () => new Story({ spec: ASAP }), to: 'Pending', reason: 'Created', actor: 'proctor-7', status: { timeslot: {} } },
@@ -144,7 +144,7 @@ describe.each(TABLE.map(({ row }) => row).filter((row, index, all) => all.indexO
       ...(rows.length > 1 ? { from: 'Pending' } : from ? { from } : {}), to: expected.to, at: before.now.toISOString(), reason: expected.reason, actor: expected.actor, row: id,
       ...(expected.eventId ? { eventId: expected.eventId } : {}),
     });
-    const fresh = (status.outbox ?? []).filter((entry) => entry.sequence > sequence);
+    const fresh = (status.outbox ?? []).filter((entry) => (entry.sequence ?? 0) > sequence);
     expect(fresh.map(({ type }) => type)).toEqual(expected.events ?? TABLE.find(({ row, to }) => row === id && to === expected.to)?.events);
     expect(fresh.map((entry) => entry.sequence)).toEqual(fresh.map((_entry, index) => sequence + 1 + index));
     expect(fresh.map((entry) => entry.causationId)).toEqual(fresh.map(() => expected.eventId));
