@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { z } from 'zod';
 import { LABLET_DEFINITIONS } from '../../../src/api/kinds.ts';
 import { EMITTED_TYPES } from '../../../src/api/events.ts';
 import { eventually } from '../../support/eventually.ts';
 import { eventsOf, NAMESPACE, startScenario, type Scenario } from '../../support/scenario.ts';
+import type { Delivery } from '../../../hack/demo/sink.ts';
 import type { LabletDefinition } from '../../../src/api/labletdefinition.ts';
 import type { LabletSession } from '../../../src/api/labletsession.ts';
 
@@ -14,6 +16,12 @@ const STORY = [
   'session.pending', 'session.scheduled', 'session.instantiating', 'user_session.created', 'session.ready', 'session.running', 'grading_session.created', 'session.collecting',
   'session.grading', 'score_report.created', 'session.graded', 'session.stopping', 'session.stopped', 'session.terminated',
 ];
+
+/** Attribute of an event in binary mode. */
+function attribute(delivery: Delivery | undefined, name: string): string | undefined {
+  const [headers] = JSON.parse(delivery?.bytes ?? '[[]]') as [[string, string][]];
+  return new Map(headers).get(`ce-${name}`);
+}
 
 describe('from a definition to a result (acceptance scenario 1)', () => {
   let world: Scenario;
@@ -70,5 +78,30 @@ describe('from a definition to a result (acceptance scenario 1)', () => {
     expect(data('session.graded')).toMatchObject({ score: 87, passed: true, score_report_id: data('score_report.created')['score_report_id'] });
     expect(data('session.terminated')).toMatchObject({ final_state: 'archived', score_report_id: data('session.graded')['score_report_id'] });
     expect(report?.spec).toMatchObject({ score: 87, maxScore: 100, passed: true, definition: { name: 'exam', version: '1.1.0' } });
+  });
+
+  test('what is billed is the time on the worker at the price of its template', () => {
+    const stopped = world.stack.sink.deliveries.find(({ type }) => type === 'ccm.lablet.session.stopped');
+    const { worker_seconds: seconds, cost_estimate: cost, ...rest } = z.looseObject({ worker_seconds: z.int().min(1), cost_estimate: z.string() }).parse(stopped?.data);
+    expect(cost).toBe(((3.9641 * seconds) / 3600).toFixed(4));
+    expect(rest).toEqual({ session_id: session.metadata.uid, template_name: 'onprem', duration_seconds: session.status?.durationSeconds });
+  });
+
+  test('the data of every event is of the schema that the event names and the controller serves', async () => {
+    const { controller, sink } = world.stack;
+    for (const [dataschema, alike] of Map.groupBy(sink.deliveries, (delivery) => attribute(delivery, 'dataschema') ?? 'none')) {
+      const answer = await fetch(`${controller.webUrl}${new URL(dataschema).pathname}`);
+      const schema = z.looseObject({ $id: z.literal(dataschema), title: z.literal(alike[0]?.type) }).parse(await answer.json());
+      for (const { data } of alike) expect(z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]).safeParse(data)).toMatchObject({ success: true });
+    }
+  });
+
+  test('one trace and one correlation id hold the story of the session together', () => {
+    const own = world.stack.sink.deliveries.filter(({ source }) => source.endsWith(session.metadata.uid));
+    expect(new Set(own.map((event) => attribute(event, 'correlationid')))).toEqual(new Set([session.metadata.uid]));
+    const traces = own.map((event) => attribute(event, 'traceparent') ?? '');
+    for (const trace of traces) expect(trace).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/);
+    const undisturbed = traces.filter((_, index) => attribute(own[index], 'causationid') === undefined);
+    expect(new Set(undisturbed.map((trace) => trace.split('-')[1]))).toEqual(new Set([session.metadata.uid.replaceAll('-', '')]));
   });
 });

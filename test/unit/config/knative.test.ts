@@ -24,7 +24,7 @@ const ofKind = (kind: string): Manifest[] => manifests.map(({ object }) => objec
 /** Knative's own types; its Go types make a status mandatory that only Knative writes. */
 const models: Record<string, (object: Manifest) => { validate(): void }> = {
   Broker: (object) => new Broker(object),
-  Trigger: (object) => new Trigger(object),
+  Trigger: (object) => new Trigger(object as never),
   EventType: (object) => new EventType(object as never),
   Channel: (object) => new Channel(object),
   SinkBinding: (object) => new SinkBinding({ ...object, status: {} } as never),
