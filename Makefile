@@ -49,7 +49,7 @@ build: tools ## Bundle the controller into dist/lablet-controller.mjs
 
 ##@ Release
 release: tools ## Write released/VERSION: schemas, CRDs, manifests and the program (VERSION=1.2.3)
-	@node hack/release/main.ts "$(VERSION)"
+	@node hack/generate/main.ts --check && node hack/release/main.ts "$(VERSION)"
 
 # What a recipe needs on the machine; packages are installed where they are missing.
 tools:
