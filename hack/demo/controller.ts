@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { NODE_FLAGS } from '../bundle/node-flags.ts';
 import { readyOrEnded, startLeashed } from '../cluster/leash.ts';
 
 const POLL_MS = 20;
@@ -41,7 +42,7 @@ export interface Controller {
  */
 export async function startController({ leash, bundle, environment, logFile }: ControllerOptions): Promise<Controller> {
   const env = { PATH: process.env['PATH'], INGEST_PORT: '0', OPS_PORT: '0', WEB_PORT: '0', LISTEN_HOST: '127.0.0.1', ...environment };
-  const child = startLeashed(leash, process.execPath, [bundle], logFile, env);
+  const child = startLeashed(leash, process.execPath, [...NODE_FLAGS, bundle], logFile, env);
   const { ingestPort, opsPort, webPort } = await readyOrEnded(child, 'lablet-controller', async (signal) => {
     const ports = await listeningPorts(logFile, signal);
     await untilReady(`http://127.0.0.1:${ports.opsPort}/readyz`, signal);
