@@ -1,0 +1,213 @@
+/**
+ * Which workers are to come (contract §5, Up). Bookings are looked at before their time: a worker is asked for when the
+ * gate of a session opens, or so much earlier as its template needs. In this order: capacity that runs; capacity that
+ * is coming; a stopped worker is started again; a drain of the auto-scaler is cancelled; a new worker of the cheapest
+ * template that fits. Limits hold whatever else is true: a count that is not below its limit, NaN included, refuses.
+ */
+import { formatDuration } from './duration.ts';
+import { earliest, plus } from './time.ts';
+import { fitsEmpty } from './scaling.ts';
+import { Plan, planOrder, supplyOf } from './scaling-plan.ts';
+import type { Fleet, Need, TemplateView, WorkerView } from './scaling.ts';
+import type { Supply } from './scaling-plan.ts';
+
+export type UpReason = 'NoCapacity' | 'MinWorkers';
+export type UpRefusal = 'TemplateLimit' | 'InstallationLimit' | 'BackingOff' | 'Quarantined' | 'Unschedulable';
+
+interface Told {
+  /** Sessions for which it is taken, `namespace/name`. */
+  sessions: string[];
+  /** For people. */
+  message: string;
+}
+
+export type UpDecision = Told & (
+  | { action: 'launch'; template: string; reason: UpReason }
+  | { action: 'resume'; worker: string; reason: UpReason }
+  | { action: 'keep'; worker: string; reason: UpReason }
+  /** `template` is the one that would have been taken; undefined where nothing fits at all. */
+  | { action: 'refuse'; template: string | undefined; reason: UpRefusal });
+
+export interface UpOutcome {
+  decisions: UpDecision[];
+  /** When something could be decided otherwise without anything else changing. */
+  wakeAt: Date | undefined;
+}
+
+
+export function scaleUp(fleet: Fleet): UpOutcome {
+  return new ScaleUp(fleet).decide();
+}
+
+/** One decision about a fleet, while it is being made. */
+class ScaleUp {
+  private readonly fleet: Fleet;
+  private readonly plan: Plan;
+  private readonly running: Supply[];
+  private readonly coming: Supply[];
+  /** Workers that were asked for here, each with the decision that makes it. */
+  private readonly asked = new Map<Supply, UpDecision>();
+  private readonly refused = new Map<string, UpDecision>();
+  /** Workers of each template that count for its limit, decisions included. */
+  private readonly counts = new Map<string, number>();
+  /** Launches of each template that are on their way. */
+  private readonly launching = new Map<string, number>();
+  private readonly templates: readonly TemplateView[];
+  private total = 0;
+  private wakeAt: Date | undefined;
+
+  constructor(fleet: Fleet) {
+    this.fleet = fleet;
+    this.plan = new Plan(fleet.calendar?.draft());
+    this.templates = fleet.templates.toSorted((a, b) => a.costPerHour - b.costPerHour || (a.name < b.name ? -1 : 1));
+    this.running = fleet.workers.filter(({ standing }) => standing === 'running').map((worker) => supplyOf(worker, fleet.now));
+    this.coming = fleet.workers.flatMap((worker) => this.arrival(worker) ?? []);
+    for (const worker of fleet.workers) {
+      if (worker.standing === 'gone') continue;
+      this.count(worker.template);
+      if (worker.standing === 'coming') add(this.launching, worker.template);
+    }
+  }
+
+  decide(): UpOutcome {
+    for (const need of this.fleet.needs.toSorted(planOrder)) this.serve(need);
+    for (const template of this.templates) this.keepMinimum(template);
+    const decisions = [...this.asked.values(), ...this.refused.values()];
+    for (const decision of decisions) decision.message = messageOf(decision, this.templates);
+    return { decisions, wakeAt: this.wakeAt };
+  }
+
+  /** A worker on its way. One that takes longer than nineteen of twenty did is counted on no more: what waits for it gets another. */
+  private arrival(worker: WorkerView): Supply | undefined {
+    if (worker.standing !== 'coming') return undefined;
+    const { now, templates } = this.fleet;
+    const lead = templates.find(({ name }) => name === worker.template)?.leadTime ?? 0;
+    const launchedAt = worker.launchedAt ?? now;
+    const overdueAt = plus(launchedAt, lead);
+    if (overdueAt < now) return undefined;
+    this.wakeAt = earliest(this.wakeAt, plus(overdueAt, 1));
+    return supplyOf(worker, overdueAt);
+  }
+
+  private serve(need: Need): void {
+    if (this.plan.put(need, this.running) ?? this.plan.put(need, this.coming)) return;
+    const shared = this.plan.put(need, [...this.asked.keys()]);
+    if (shared) {
+      this.asked.get(shared)?.sessions.push(need.session);
+      return;
+    }
+    const fitting = this.templates.filter((template) => template.canLaunch && fitsEmpty(template.fresh, need.demand));
+    const dueAt = this.dueAt(need, fitting);
+    if (dueAt > this.fleet.now) {
+      this.wakeAt = earliest(this.wakeAt, dueAt);
+      return;
+    }
+    if (this.bringBack('stopped', 'NoCapacity', need) || this.bringBack('draining', 'NoCapacity', need) || this.launch(fitting, 'NoCapacity', need)) return;
+    if (fitting.length === 0 && !this.fleet.workers.some((worker) => worker.standing !== 'gone' && fitsEmpty(worker.snapshot, need.demand))) this.refuse(undefined, 'Unschedulable', need);
+  }
+
+  /** A worker is asked for at the gate, or so much earlier as the slowest template that fits takes. */
+  private dueAt(need: Need, fitting: readonly TemplateView[]): Date {
+    const lead = Math.max(0, ...fitting.map(({ leadTime }) => leadTime));
+    return earliest(need.gate, plus(need.from, -lead)) ?? need.gate;
+  }
+
+  /** The cheapest worker of that standing on which the need fits comes back into service. */
+  private bringBack(standing: 'stopped' | 'draining', reason: UpReason, need: Need | undefined, template?: string): boolean {
+    const { workers, now } = this.fleet;
+    const order = new Map(this.templates.map(({ name }, index) => [name, index]));
+    const found = workers
+      .filter((worker) => worker.standing === standing && (template === undefined || worker.template === template) && ![...this.asked.keys()].some(({ snapshot }) => snapshot === worker.snapshot))
+      .sort((a, b) => (order.get(a.template) ?? Infinity) - (order.get(b.template) ?? Infinity) || (a.snapshot.name < b.snapshot.name ? -1 : 1));
+    for (const worker of found) {
+      const supply = supplyOf(worker, now);
+      if (need && !this.plan.put(need, [supply])) continue;
+      this.asked.set(supply, { action: standing === 'stopped' ? 'resume' : 'keep', worker: worker.snapshot.name, reason, sessions: need ? [need.session] : [], message: '' });
+      return true;
+    }
+    return false;
+  }
+
+  /** A new worker of the first template that may make one; if none may, the reason of the cheapest is told. */
+  private launch(fitting: readonly TemplateView[], reason: UpReason, need: Need | undefined): boolean {
+    let because: { template: TemplateView; refusal: UpRefusal } | undefined;
+    for (const template of fitting) {
+      const refusal = this.objection(template);
+      if (refusal !== undefined) {
+        because ??= { template, refusal };
+        continue;
+      }
+      const supply = supplyOf({ snapshot: template.fresh, holds: [] }, plus(this.fleet.now, template.leadTime));
+      if (need) this.plan.put(need, [supply]);
+      this.asked.set(supply, { action: 'launch', template: template.name, reason, sessions: need ? [need.session] : [], message: '' });
+      this.count(template.name);
+      add(this.launching, template.name);
+      return true;
+    }
+    if (because) this.refuse(because.template, because.refusal, need);
+    return false;
+  }
+
+  private objection(template: TemplateView): UpRefusal | undefined {
+    const { now, maxWorkers } = this.fleet;
+    if (template.notBefore && template.notBefore > now) {
+      this.wakeAt = earliest(this.wakeAt, template.notBefore);
+      return template.quarantined ? 'Quarantined' : 'BackingOff';
+    }
+    // After a quarantine one launch shows whether the cause is gone.
+    if (template.quarantined && (this.launching.get(template.name) ?? 0) > 0) return 'Quarantined';
+    if (!((this.counts.get(template.name) ?? 0) < template.maxWorkers)) return 'TemplateLimit';
+    return this.total < maxWorkers ? undefined : 'InstallationLimit';
+  }
+
+  private refuse(template: TemplateView | undefined, reason: UpRefusal, need: Need | undefined): void {
+    const key = `${template?.name ?? need?.key ?? ''}/${reason}`;
+    const known = this.refused.get(key);
+    if (known) known.sessions.push(...(need ? [need.session] : []));
+    else this.refused.set(key, { action: 'refuse', template: template?.name, reason, sessions: need ? [need.session] : [], message: '' });
+  }
+
+  private keepMinimum(template: TemplateView): void {
+    if (!template.canLaunch) return;
+    const standing = this.fleet.workers.filter((worker) => worker.template === template.name && ['running', 'coming'].includes(worker.standing)).length;
+    const decided = [...this.asked.values()].filter((decision) => this.templateOf(decision) === template.name).length;
+    for (let missing = template.minWorkers - standing - decided; missing > 0; missing--) {
+      if (!this.bringBack('stopped', 'MinWorkers', undefined, template.name) && !this.bringBack('draining', 'MinWorkers', undefined, template.name) && !this.launch([template], 'MinWorkers', undefined)) return;
+    }
+  }
+
+  private templateOf(decision: UpDecision): string | undefined {
+    if (decision.action === 'launch') return decision.template;
+    return decision.action === 'refuse' ? undefined : this.fleet.workers.find(({ snapshot }) => snapshot.name === decision.worker)?.template;
+  }
+
+  private count(template: string): void {
+    add(this.counts, template);
+    this.total += 1;
+  }
+}
+
+const add = (counts: Map<string, number>, key: string): void => void counts.set(key, (counts.get(key) ?? 0) + 1);
+
+const NAMED = 3;
+
+function messageOf(decision: UpDecision, templates: readonly TemplateView[]): string {
+  const { sessions } = decision;
+  const names = `${sessions.slice(0, NAMED).join(', ')}${sessions.length > NAMED ? ', …' : ''}`;
+  const why = sessions.length > 0 ? `for ${sessions.length} session(s) that no worker can take: ${names}` : 'to keep minWorkers';
+  const template = templates.find(({ name }) => decision.action !== 'resume' && decision.action !== 'keep' && name === decision.template);
+  switch (decision.action) {
+    case 'launch': return `A worker is made, ready in about ${formatDuration(template?.leadTime ?? 0)}, ${why}.`;
+    case 'resume': return `It is started again ${why}.`;
+    case 'keep': return `Its drain is cancelled ${why}.`;
+    case 'refuse': return `No worker is made ${why}. ${REFUSALS[decision.reason](template)}`;
+  }
+}
+
+const REFUSALS: Record<UpRefusal, (template: TemplateView | undefined) => string> = {
+  TemplateLimit: (template) => `maxWorkers of the template is ${template?.maxWorkers ?? 0}; raise it, or wait for a session to end.`,
+  InstallationLimit: () => 'MAX_WORKERS of the installation is reached; raise it, or delete workers that are not needed.',
+  BackingOff: (template) => `Its last launch failed; the next is tried at ${template?.notBefore?.toISOString() ?? 'a later time'}.`,
+  Quarantined: (template) => `Its launches keep failing; one is tried again after ${template?.notBefore?.toISOString() ?? 'a while'}. Look at its failed Workers for the cause.`,
+  Unschedulable: () => 'No worker fits, and no enabled template can make one that does; compare the needs of its definition with the templates.',
+};
