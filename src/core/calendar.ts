@@ -249,6 +249,12 @@ export class Calendar {
     this.relieve(column, now);
   }
 
+  /** Is there room on the worker from now on for what is held without end: a lab of the warm pool? */
+  hasSpare(worker: string, { resources, portCount }: Demand, now: number): boolean {
+    const column = this.byWorker.get(worker);
+    return column !== undefined && column.profile.fits({ from: now, to: Infinity }, [0, 0, Math.ceil(resources.storage), 0, portCount], column.capacity);
+  }
+
   /** Forgets what lies in the past. */
   forget(now: number): void {
     this.index.forget(now);

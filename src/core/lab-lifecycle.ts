@@ -13,10 +13,12 @@ import type { LabletSession } from '../api/labletsession.ts';
 export interface LabWorld {
   /** The definition that the lab was made from, as it is now; undefined if it is gone. */
   definition: LabletDefinition | undefined;
-  /** gone: the Worker is not there, or Terminated; nothing can be removed any more. ending: it is being taken out of service for good. */
-  worker: 'present' | 'ending' | 'gone';
+  /** gone: the Worker is not there, or Terminated; nothing can be removed any more. ending: it is being taken out of service for good. draining: for now. */
+  worker: 'present' | 'draining' | 'ending' | 'gone';
   /** Milliseconds for which a lab is kept without a claim. */
   retention: number;
+  /** Milliseconds for which one of the warm pool that could not be imported stays, so that it is not tried at once again. */
+  retryImport: number;
 }
 
 /**
@@ -24,8 +26,10 @@ export interface LabWorld {
  * - `remove`: the lab goes from the host, then the object.
  * - `wipe`: the work of the last candidate goes, the lab is kept.
  * - `keep`: nothing to do until `until`, or until something changes.
+ * - `import`: it was made for the warm pool, and is put on the host.
  */
 export type LabDecision =
+  | { do: 'import' }
   | { do: 'drop'; why: string }
   | { do: 'remove'; why: string }
   | { do: 'wipe'; why: string }
@@ -72,6 +76,11 @@ export function claimLapsed(lab: Lab, { session, bound }: Claim): string | undef
 export function decideLab(lab: Lab, world: LabWorld, now: Date): LabDecision {
   if (world.worker === 'gone') return { do: 'drop', why: `Worker ${lab.spec.workerName} is gone, and the lab with it.` };
   const state = labState(lab);
+  if (lab.spec.source === 'WarmPool' && !isDeleting(lab) && isWelcome(lab, world)) {
+    if (state === 'Reserved' || state === 'Importing') return { do: 'import' };
+    const until = plus(fromTime(lab.status?.since ?? lab.metadata.creationTimestamp), world.retryImport);
+    if (state === 'Error' && until > now) return { do: 'keep', until };
+  }
   // `since` is written by the pass of a session: one that began to instantiate may have imported the lab without having stored its id.
   if (state === 'Reserved' && lab.status?.since === undefined && lab.status?.cmlLabId === undefined) return { do: 'drop', why: 'Nobody has claimed it and nothing was imported.' };
   if (isDeleting(lab)) return { do: 'remove', why: 'The Lab was deleted.' };
@@ -79,12 +88,17 @@ export function decideLab(lab: Lab, world: LabWorld, now: Date): LabDecision {
   return { do: 'remove', why: lab.status?.message ?? `It was left in state ${state}.` };
 }
 
+/** May a lab of the warm pool stay where it is? */
+const isWelcome = (lab: Lab, { worker, definition }: LabWorld): boolean => worker === 'present' && isUsable(lab, definition);
+
 function decideKept(lab: Lab, { definition, worker, retention }: LabWorld, now: Date): LabDecision {
   const { namespace, name, version } = lab.spec.definitionRef;
-  if (worker === 'ending') return { do: 'remove', why: `Worker ${lab.spec.workerName} is being taken out of service.` };
+  const pooled = lab.spec.source === 'WarmPool';
+  if (worker === 'ending' || (pooled && worker === 'draining')) return { do: 'remove', why: `Worker ${lab.spec.workerName} is being taken out of service.` };
   if (!isUsable(lab, definition)) return { do: 'remove', why: `Version ${version} of LabletDefinition ${namespace}/${name} is no longer used for new sessions.` };
-  const until = plus(fromTime(lab.status?.since ?? lab.metadata.creationTimestamp), retention);
-  if (until <= now) return { do: 'remove', why: 'Nobody has used it for the time that labs are kept.' };
+  // The pool itself says when it has one too many.
+  const until = pooled ? undefined : plus(fromTime(lab.status?.since ?? lab.metadata.creationTimestamp), retention);
+  if (until && until <= now) return { do: 'remove', why: 'Nobody has used it for the time that labs are kept.' };
   if (lab.status?.state === 'Stopped' || lab.status?.state === 'Wiping') return { do: 'wipe', why: 'The work of the last session is wiped.' };
   return { do: 'keep', until };
 }

@@ -15,8 +15,10 @@ import { revisionName } from '../revisions.ts';
 import { RevisionTakenError, forget, freeze } from './freeze.ts';
 import { pinnedSessions, readContent, sessionsByVersion } from './gather.ts';
 import { deletionWaits, syncFailed, versionActive } from './notices.ts';
+import { warmPoolStatus } from '../scheduler/warm-pool.ts';
 import { ReadingSchedule } from './schedule.ts';
 import { countDropped, lastEvents } from '../last-events.ts';
+import type { Lab } from '../../api/lab.ts';
 import type { LabletDefinition } from '../../api/labletdefinition.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { DefinitionJudgement, DefinitionWorld, FrozenVersion } from '../../core/definition-lifecycle.ts';
@@ -34,7 +36,7 @@ export function definitionController(deps: Deps): Controller {
   });
 }
 
-/** Itself, and the sessions that come to use it or no longer do. */
+/** Itself, the sessions that come to use it or no longer do, and the labs of its warm pool. */
 function definitionSources({ caches }: Deps): Source[] {
   const use = (session: LabletSession | undefined): string => `${session?.status?.definitionVersion ?? ''}/${session?.status?.phase === 'Terminated' ? 'over' : 'live'}`;
   return [
@@ -43,6 +45,12 @@ function definitionSources({ caches }: Deps): Source[] {
       const session = next ?? old;
       if (!session || (old && next && use(old) === use(next))) return [];
       return [`${session.metadata.namespace ?? ''}/${session.spec.definitionRef.name}`];
+    }),
+    informerSource(caches.labs, (old, next) => {
+      const lab = next ?? old;
+      const free = (object: Lab | undefined): string => (object ? `${object.status?.state ?? ''}/${object.spec.sessionRef?.uid ?? ''}` : '');
+      const key = lab && `${lab.spec.definitionRef.namespace}/${lab.spec.definitionRef.name}`;
+      return key === undefined || free(old) === free(next) || !caches.definitions.get(key)?.spec.warmPool.size ? [] : [key];
     }),
   ];
 }
@@ -90,6 +98,8 @@ class DefinitionPasses {
         const { status } = judgement;
         const alone = statusMergePatch(live, status) === undefined;
         countSessions(status, this.world(live).live);
+        const warm = warmPoolStatus(deps, live);
+        if (warm) status.warmPool = warm;
         const waitMs = this.pace.waitMs(uid);
         if (alone && waitMs > 0 && statusMergePatch(live, status)) {
           counters = after(waitMs, 'the session counters');

@@ -6,22 +6,23 @@ import { ANNOTATIONS, FINALIZER } from '../../api/group.ts';
 import { LABS } from '../../api/kinds.ts';
 import { isDeleting } from '../../api/meta.ts';
 import { claimLapsed, decideLab, isGhost } from '../../core/lab-lifecycle.ts';
-import { fromTime, plus, toTime } from '../../core/time.ts';
+import { fromTime, plus } from '../../core/time.ts';
 import { ExternalError } from '../../clients/errors.ts';
 import { NotFoundError } from '../../kube/errors.ts';
 import { Controller } from '../../runtime/controller.ts';
 import { removeFinalizer } from '../../runtime/finalizers.ts';
 import { RetryableError, after, done } from '../../runtime/result.ts';
-import { writeStatus } from '../../runtime/status-writer.ts';
 import { effectSignal } from '../deps.ts';
 import { MissingSecretError } from '../secrets.ts';
 import { unclaim } from '../session/release.ts';
 import { cmlOf } from '../worker/cml.ts';
 import { claimOf, gather } from './gather.ts';
 import { deletionWaits, leftBehind, released, removalDelayed, removed } from './notices.ts';
+import { importWarm } from './import-warm.ts';
 import { findLab, removeByIdOrTitle, stopLab } from './remove.ts';
+import { writeLabState as write } from './state.ts';
 import { labSources } from './sources.ts';
-import type { Lab, LabState, LabStatus } from '../../api/lab.ts';
+import type { Lab } from '../../api/lab.ts';
 import type { CmlPort } from '../../clients/cml/port.ts';
 import type { PassContext } from '../../runtime/pass.ts';
 import type { Outcome } from '../../runtime/result.ts';
@@ -50,6 +51,8 @@ async function reconcile(deps: Deps, key: string, pass: PassContext): Promise<Ou
       return onHost(deps, lab, pass, (cml) => wipe(deps, lab, cml, pass));
     case 'remove':
       return onHost(deps, lab, pass, (cml) => remove(deps, lab, cml, decision.why, pass));
+    case 'import':
+      return importWarm(deps, lab, pass);
   }
 }
 
@@ -141,15 +144,4 @@ async function drop(deps: Deps, lab: Lab, why: string, pass: PassContext): Promi
   }
   await removeFinalizer({ client, resource: LABS, object: lab, finalizer: FINALIZER, signal: pass.signal });
   return done();
-}
-
-/** @throws ConflictError if the Lab has moved on, for instance since it was claimed */
-async function write(deps: Deps, lab: Lab, state: LabState, pass: PassContext, message?: string): Promise<Lab> {
-  if (lab.status?.state === state) return lab;
-  const next: LabStatus = { ...lab.status, state, since: toTime(deps.clock.now()) };
-  if (message === undefined) Reflect.deleteProperty(next, 'message');
-  else next.message = message;
-  const written = await writeStatus({ client: deps.client, resource: LABS, object: lab, next, signal: pass.signal, metrics: deps.metrics });
-  deps.caches.labs.observe(written);
-  return written;
 }

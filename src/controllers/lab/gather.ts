@@ -1,20 +1,29 @@
 /** Everything that a decision about a Lab needs, and whether its claim still holds. */
 import { LABLET_SESSIONS } from '../../api/kinds.ts';
-import { isDeleting } from '../../api/meta.ts';
 import { NotFoundError } from '../../kube/errors.ts';
 import type { Lab } from '../../api/lab.ts';
+import type { Worker } from '../../api/worker.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { Claim, LabWorld } from '../../core/lab-lifecycle.ts';
 import type { Deps } from '../deps.ts';
+
+/** A lab of the warm pool that could not be imported is tried again after this. Milliseconds, scaled. */
+const RETRY_IMPORT = 10 * 60_000;
 
 export function gather({ caches, settings }: Pick<Deps, 'caches' | 'settings'>, lab: Lab): LabWorld {
   const { namespace, name } = lab.spec.definitionRef;
   const worker = caches.workers.get(lab.spec.workerName);
   return {
     definition: caches.definitions.get(`${namespace}/${name}`),
-    worker: !worker || worker.status?.phase === 'Terminated' ? 'gone' : isDeleting(worker) || worker.spec.desiredState === 'Terminated' ? 'ending' : 'present',
+    worker: !worker || worker.status?.phase === 'Terminated' ? 'gone' : standing(worker),
     retention: settings.timeouts.labRetention,
+    retryImport: RETRY_IMPORT / settings.scale,
   };
+}
+
+function standing({ metadata, spec, status }: Worker): LabWorld['worker'] {
+  if (metadata.deletionTimestamp !== undefined || spec.desiredState === 'Terminated') return 'ending';
+  return spec.desiredState !== 'Running' || status?.phase === 'Draining' ? 'draining' : 'present';
 }
 
 /**

@@ -21,3 +21,13 @@ export const deletionWaits = (lab: Lab): EventNote => ({
 });
 
 export const released = (lab: Lab, why: string): EventNote => ({ regarding: lab, type: 'Warning', reason: 'Released', action: 'Release', note: why });
+
+export const imported = (lab: Lab): EventNote => ({ regarding: lab, type: 'Normal', reason: 'Imported', action: 'Import', note: `The lab stands on worker ${lab.spec.workerName}, for a session to come.` });
+
+export const importDelayed = (lab: Lab, message: string): EventNote => ({
+  regarding: lab, type: 'Warning', reason: 'ImportDelayed', action: 'Import', key: 'import', note: `The lab is not on its host yet: ${message}`,
+});
+
+export const importFailed = (lab: Lab, message: string): EventNote => ({
+  regarding: lab, type: 'Warning', reason: 'ImportFailed', action: 'Import', key: 'import', note: `The warm lab cannot be imported and is given up; another is tried in a while: ${message}`,
+});

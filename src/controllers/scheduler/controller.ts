@@ -9,6 +9,7 @@ import { workerSnapshot } from '../worker/snapshot.ts';
 import { commit } from './commit.ts';
 import { Explainer, expectation, notPlaced } from './explain.ts';
 import { WaitingList, claimedLab } from './waiting.ts';
+import { keepWarm } from './warm-pool.ts';
 import type { Calendar } from '../../core/calendar.ts';
 import type { Assignment, Request } from '../../core/scheduling.ts';
 import type { Lab } from '../../api/lab.ts';
@@ -65,6 +66,8 @@ class Scheduler {
         await this.commit(one, assignment, pass);
       } else await this.explain(calendar, one, assignment, now, pass);
     });
+    // What was claimed just now is counted: warm labs come after sessions.
+    await keepWarm(deps, calendar, pass.signal);
     this.explainer.keep(new Set(waiting.map(({ session }) => session.metadata.uid)));
     return this.next(open, placed, openAt);
   }
@@ -115,7 +118,7 @@ const isOutdated = ({ definition }: WaitingSession, { spec }: Lab): boolean => d
 
 /** What may let a session be placed: itself, a worker, a template, a Lab that was given back, capacity that was freed. */
 function sources(deps: Deps): Source[] {
-  const { sessions, workers, labs, templates } = deps.caches;
+  const { sessions, workers, labs, templates, definitions } = deps.caches;
   const frees = (phase: string | undefined): boolean => phase === undefined || ['Stopped', 'Archived', 'Terminated'].includes(phase);
   return [
     informerSource(sessions, (old, next) => {
@@ -126,7 +129,15 @@ function sources(deps: Deps): Source[] {
     }),
     informerSource(workers, (old, next) => (old?.metadata.resourceVersion === next?.metadata.resourceVersion ? [] : [KEY])),
     informerSource(templates, (old, next) => (old?.metadata.generation === next?.metadata.generation ? [] : [KEY])),
-    informerSource(labs, (old, next) => (!next || (old?.spec.sessionRef && !next.spec.sessionRef) ? [KEY] : [])),
+    informerSource(labs, (old, next) => {
+      const free = !next || (old?.spec.sessionRef && !next.spec.sessionRef);
+      const warm = next?.spec.source === 'WarmPool' && (old?.status?.state !== next.status?.state || old?.spec.sessionRef !== next.spec.sessionRef);
+      return free || warm ? [KEY] : [];
+    }),
+    informerSource(definitions, (old, next) => {
+      const wanted = (definition: typeof next): string => `${definition?.spec.warmPool.size ?? 0}/${definition?.status?.currentVersion ?? ''}`;
+      return wanted(old) === wanted(next) ? [] : [KEY];
+    }),
   ];
 }
 
