@@ -1,7 +1,8 @@
 /** Placing a queue on a fleet: the pure function alone. */
+import { Calendar, type Booking, type FleetWorker } from '../../src/core/calendar.ts';
 import { placeAll, type Demand, type Request, type WorkerSnapshot } from '../../src/core/scheduling.ts';
 import { seededRandom } from '../../hack/sim/common/random.ts';
-import { atMost, type Bench } from '../support/row.ts';
+import { atMost, quantile, type Bench, type Row } from '../support/row.ts';
 
 const GIB = 2 ** 30;
 const DEFINITIONS = 20;
@@ -36,6 +37,69 @@ function queue(count: number, random: () => number): Request[] {
   });
 }
 
+const MINUTE = 60_000;
+const NOW = Date.UTC(2026, 10, 23, 8);
+const ROUNDS = 500;
+
+/** The fleet in the calendar: half of it up, half still to be made. */
+function calendarOf(workers: readonly WorkerSnapshot[]): Calendar {
+  const calendar = new Calendar();
+  const up = workers.slice(0, Math.ceil(workers.length / 2)).map((facts): FleetWorker => ({ facts, template: 'metal', state: 'up', leadTime: 20 * MINUTE, kept: { storage: 0, ports: 0 } }));
+  const [like] = workers;
+  calendar.setFleet({ workers: up, templates: like ? [{ name: 'metal', facts: { ...like, name: 'metal', license: 'Enterprise' }, leadTime: 20 * MINUTE, costPerHour: 4, room: workers.length - up.length }] : [] }, NOW);
+  return calendar;
+}
+
+/** Exams begin every five minutes of a working day and last one to three hours. The labs are large: the calendar becomes full. */
+function booking({ key, demand }: Request, random: () => number): Booking {
+  const start = NOW + Math.floor(random() * 8 * 12) * 5 * MINUTE;
+  const large: Demand = { ...demand, resources: { ...demand.resources, cpu: demand.resources.cpu * 8, memory: demand.resources.memory * 4 } };
+  return { key, demand: larger(demand, large), kind: 'booked', lead: 15 * MINUTE, hold: { from: start - 15 * MINUTE, to: start + (60 + Math.floor(random() * 9) * 15 + 50) * MINUTE } };
+}
+
+const kept = new Map<Demand, Demand>();
+
+/** Sessions of one definition share their demand. */
+function larger(demand: Demand, made: Demand): Demand {
+  const known = kept.get(demand) ?? made;
+  kept.set(demand, known);
+  return known;
+}
+
+/** Fills a calendar, and asks it. */
+function askCalendar(workers: readonly WorkerSnapshot[], count: number, random: () => number, say: (line: string) => void): Row[] {
+  const calendar = calendarOf(workers);
+  const began = performance.now();
+  const admitted = queue(count, random).filter((request) => calendar.admit(booking(request, random), NOW)).length;
+  const each = ((performance.now() - began) / count).toFixed(3);
+  const asked = queue(count, random).map((request) => booking({ ...request, key: `asked-${request.key}` }, random));
+  const fitting = performance.now();
+  const refused = asked.filter((one) => !calendar.fits(one, NOW));
+  const fits = (performance.now() - fitting) / count;
+  const nearest = refused.slice(0, ROUNDS).map((one) => {
+    const at = performance.now();
+    calendar.nearest(one, NOW);
+    return performance.now() - at;
+  });
+  say(`placement: ${admitted} of ${count} bookings are admitted, ${each} ms each; of as many more ${refused.length} would be refused`);
+  return [
+    atMost(`does a booking fit, ${admitted} bookings on ${workers.length} workers, mean`, fits, 'ms', 0.05),
+    atMost(`its nearest slots, ${nearest.length} refused bookings, slowest`, Math.max(0, ...nearest), 'ms', 5),
+  ];
+}
+
+/** One decision each, from a snapshot and a calendar of the whole fleet. */
+function decide(workers: readonly WorkerSnapshot[], random: () => number): Row {
+  const calendar = calendarOf(workers);
+  for (const request of queue(workers.length, random)) calendar.admit(booking(request, random), NOW);
+  const times = queue(ROUNDS, random).map((request) => {
+    const at = performance.now();
+    placeAll([{ ...request, hold: { from: NOW, to: NOW + 180 * MINUTE } }], workers, calendar);
+    return performance.now() - at;
+  });
+  return atMost(`one decision with ${workers.length} workers, p99`, quantile(times, 0.99), 'ms', 2);
+}
+
 export const placement: Bench = {
   name: 'placement',
   run: async ({ cachedSessions, cachedWorkers }, say) => {
@@ -46,6 +110,10 @@ export const placement: Bench = {
     const assignments = placeAll(requests, workers);
     const seconds = (performance.now() - began) / 1000;
     say(`placement: ${assignments.filter(({ kind }) => kind === 'assign').length} of ${requests.length} sessions are placed`);
-    return [atMost(`placing ${requests.length} pending sessions on ${workers.length} workers`, seconds, 's', 2)];
+    return [
+      atMost(`placing ${requests.length} pending sessions on ${workers.length} workers`, seconds, 's', 2),
+      decide(workers, random),
+      ...askCalendar(workers, cachedSessions, random, say),
+    ];
   },
 };

@@ -83,7 +83,7 @@ const FILTERS: readonly Filter[] = [
   (worker, demand) => unless(worker.used.nodes + demand.nodeCount <= worker.nodeLimit, 'NodeLimit'),
   (worker, demand) => unless(hasResources(worker, demand), 'InsufficientResources'),
   (worker, demand) => unless(imageFits(worker, demand), 'IncompatibleImage'),
-  (worker, demand) => unless(reusable(worker, demand) !== undefined || hasFree(worker.portRange, worker.takenPorts, demand.portCount), 'NoPorts'),
+  (worker, demand) => unless(hasFree(worker.portRange, worker.takenPorts, demand.portCount) || reusable(worker, demand) !== undefined, 'NoPorts'),
   (worker, demand) => unless(!demand.nestedVirtualization || worker.nestedVirtualization, 'NoNestedVirtualization'),
 ];
 
@@ -91,8 +91,10 @@ const FILTERS: readonly Filter[] = [
 const ROUNDING = 1e-9;
 
 function hasResources(worker: WorkerSnapshot, demand: Demand): boolean {
-  const freed = { cpu: 0, memory: 0, storage: reusable(worker, demand)?.storage ?? 0 };
-  return (['cpu', 'memory', 'storage'] as const).every((name) => worker.used[name] - freed[name] + demand.resources[name] <= worker.declared[name] + ROUNDING);
+  const { used, declared } = worker;
+  const { cpu, memory, storage } = demand.resources;
+  if (used.cpu + cpu > declared.cpu + ROUNDING || used.memory + memory > declared.memory) return false;
+  return used.storage + storage <= declared.storage || used.storage + storage - (reusable(worker, demand)?.storage ?? 0) <= declared.storage;
 }
 
 function imageFits(worker: WorkerSnapshot, demand: Demand): boolean {
@@ -120,13 +122,19 @@ function matcherOf(glob: string): (name: string) => boolean {
   return made;
 }
 
+const READINESS = ['Wiped', 'Defined', 'Stopped'];
+
 /** The free Lab of the same definition and version that is ready soonest. */
 function reusable(worker: WorkerSnapshot, demand: Demand): ReusableLab | undefined {
-  if (!demand.labReuse || worker.reusableLabs.length === 0) return undefined;
-  const order = ['Wiped', 'Defined', 'Stopped'];
-  return worker.reusableLabs
-    .filter((lab) => lab.definition === demand.definition)
-    .sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state) || (a.name < b.name ? -1 : 1))[0];
+  if (!demand.labReuse) return undefined;
+  let best: ReusableLab | undefined;
+  for (const lab of worker.reusableLabs) if (lab.definition === demand.definition && (!best || sooner(lab, best))) best = lab;
+  return best;
+}
+
+function sooner(a: ReusableLab, b: ReusableLab): boolean {
+  const order = READINESS.indexOf(a.state) - READINESS.indexOf(b.state);
+  return order === 0 ? a.name < b.name : order < 0;
 }
 
 /** Why the session cannot run on the worker now; undefined: it can. */
@@ -229,47 +237,49 @@ export type Assignment =
   | { key: string; kind: 'assign'; workerName: string; reuse: ReusableLab | undefined; ports: readonly AllocatedPort[] }
   | { key: string; kind: 'wait'; message: string; rejections: Partial<Record<Rejection, number>> };
 
-/** The copy of a worker on which decisions are counted. */
-type Counted = WorkerSnapshot & { takenPorts: Set<number>; decisions: number };
-
 /**
  * Places a queue of sessions, in its order: each decision is counted before the next is made. A session that fits
  * nowhere does not hold up the ones behind it. Neither the snapshot nor the calendar is changed; the counting is done on copies.
  */
 export function placeAll(requests: readonly Request[], snapshot: readonly WorkerSnapshot[], calendar?: { draft: () => Promises }): Assignment[] {
   const promises = calendar?.draft();
-  const workers = snapshot.map((worker): Counted => ({ ...worker, used: { ...worker.used }, takenPorts: new Set(worker.takenPorts), decisions: 0 }));
+  const workers = [...snapshot];
+  /** Decisions on each worker in this round. */
+  const decisions = new Uint32Array(workers.length);
   const verdicts = new Map<Demand, { decisions: number; verdict: Verdict }[]>();
   return requests.map(({ key, session = key, demand, ports, hold }): Assignment => {
     const known = verdicts.get(demand) ?? [];
     verdicts.set(demand, known);
+    const hasRoom = (worker: WorkerSnapshot): boolean => !promises || !hold || promises.room(worker.name, session, demand, hold);
     // Sessions of one definition version share a demand, and a decision changes one worker: what was found about the others still holds.
-    const hasRoom = (worker: Counted): boolean => !promises || !hold || promises.room(worker.name, session, demand, hold);
     const placement = place(demand, workers, (worker, index) => {
+      const made = decisions[index] ?? 0;
       const kept = known[index];
-      if (kept?.decisions === worker.decisions) return kept.verdict;
+      if (kept?.decisions === made) return kept.verdict;
       const verdict = judge(worker, demand);
-      known[index] = { decisions: worker.decisions, verdict };
+      known[index] = { decisions: made, verdict };
       return verdict;
     }, hasRoom);
     if (placement.kind === 'wait') return { key, ...placement };
     const { worker, reuse } = placement;
     const allocation = reuse ? { ok: true as const, ports: [] } : allocatePorts({ range: worker.portRange, taken: worker.takenPorts, templates: ports });
     if (!allocation.ok) return { key, kind: 'wait', message: `0/${workers.length} workers: 1 NoPorts (${allocation.message})`, rejections: { NoPorts: 1 } };
-    count(worker, demand, reuse, allocation.ports);
+    const index = workers.indexOf(worker);
+    workers[index] = counted(worker, demand, reuse, allocation.ports);
+    decisions[index] = (decisions[index] ?? 0) + 1;
     if (hold) promises?.place(worker.name, session, demand, hold);
     return { key, kind: 'assign', workerName: worker.name, reuse, ports: allocation.ports };
   });
 }
 
-/** Counts a decision on a worker's copy. */
-function count(worker: Counted, demand: Demand, reuse: ReusableLab | undefined, ports: readonly AllocatedPort[]): void {
-  worker.decisions += 1;
-  for (const name of ['cpu', 'memory', 'storage'] as const) worker.used[name] += demand.resources[name];
-  worker.used.nodes += demand.nodeCount;
-  worker.sessions += 1;
-  for (const port of ports) worker.takenPorts.add(port.number);
-  if (!reuse) return;
-  worker.used.storage -= reuse.storage;
-  worker.reusableLabs = worker.reusableLabs.filter((lab) => lab.name !== reuse.name);
+/** The worker with one more session on it. */
+function counted(worker: WorkerSnapshot, { resources, nodeCount }: Demand, reuse: ReusableLab | undefined, ports: readonly AllocatedPort[]): WorkerSnapshot {
+  const { used } = worker;
+  return {
+    ...worker,
+    used: { cpu: used.cpu + resources.cpu, memory: used.memory + resources.memory, storage: used.storage + resources.storage - (reuse?.storage ?? 0), nodes: used.nodes + nodeCount },
+    sessions: worker.sessions + 1,
+    takenPorts: ports.length === 0 ? worker.takenPorts : new Set([...worker.takenPorts, ...ports.map(({ number }) => number)]),
+    reusableLabs: reuse ? worker.reusableLabs.filter((lab) => lab.name !== reuse.name) : worker.reusableLabs,
+  };
 }
