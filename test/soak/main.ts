@@ -1,4 +1,4 @@
-/** `make soak`: 500 sessions of every fate on 20 hosts; exit code 0 only if nothing is left and every path is legal. */
+/** First part of `make soak`: 500 sessions of every fate on 20 hosts; exit code 0 only if nothing is left and every path is legal. */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { endings, soakProblems } from './judge.ts';

@@ -12,7 +12,7 @@ export const SESSIONS_PER_WORKER = 4;
 export const workerName = (index: number): string => `soak-${String(index + 1).padStart(2, '0')}`;
 
 /** Hosts at these URLs and the definition that all sessions use: labs are not kept, so that none may be left. */
-export function worldManifests(urls: readonly string[]): object[] {
+export function worldManifests(urls: readonly string[], noShowTimeout = '4m'): object[] {
   return [
     {
       apiVersion: API, kind: 'WorkerTemplate', metadata: { name: TEMPLATE },
@@ -25,7 +25,7 @@ export function worldManifests(urls: readonly string[]): object[] {
     {
       apiVersion: API, kind: 'LabletDefinition', metadata: { name: DEFINITION, namespace: NAMESPACE },
       spec: {
-        version: '1.0.0', formQualifiedName: 'Exam CCNP EDGE v1 LAB 1.2', maxDuration: '2h', noShowTimeout: '4m', labReuse: false,
+        version: '1.0.0', formQualifiedName: 'Exam CCNP EDGE v1 LAB 1.2', maxDuration: '2h', noShowTimeout, labReuse: false,
         topology: { configMapRef: { name: 'campus-edge-topology', key: 'campus-edge.cml.yaml' } },
         resources: { cpu: '4', memory: '6Gi', storage: '40Gi' },
         grading: { rulesUri: 's3://exam-ccnp-edge-v1-lab-1-2/grade.xml', cutScore: 60, onFailure: 'Stop' },
