@@ -32,8 +32,10 @@ test: tools-all ## Verify, then run every test against real API servers
 bench: tools-go ## Measure against the budgets and write bench/results.json (ONLY="name ..." for some rows, SIZE=small for a quick look)
 	@exec node bench/main.ts $(if $(SIZE),--size $(SIZE)) $(ONLY)
 
-soak: tools-go ## Play 500 sessions of every fate on 20 hosts and look for what they leave behind (LABLET_SEED=n plays a run again)
-	@exec node test/soak/main.ts
+soak: tools-go ## Play the long runs: 500 sessions of every fate, 300 in chaos three times, ten minutes of events (LABLET_SEED=n plays sessions again)
+	@node test/soak/main.ts
+	@node test/chaos/main.ts
+	@exec node bench/main.ts --results bench/results-soak.json endurance
 
 generate: tools ## Write the generated files: CRDs, RBAC, reference documentation
 	@node hack/generate/main.ts

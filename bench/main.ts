@@ -1,7 +1,7 @@
 /**
  * `make bench`: measures against the budgets, prints them as a table and writes bench/results.json.
  *
- *   node bench/main.ts [--size full|small] [cost] [throughput] [live] [memory] [placement] [transport]
+ *   node bench/main.ts [--size full|small] [--results FILE] [cost] [throughput] [live] [events] [endurance] [memory] [placement] [transport]
  *
  * Exit code 0 whatever the figures are: a row over its budget is a finding, not a failure of the bench.
  */
@@ -11,6 +11,8 @@ import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { z } from 'zod';
 import { cost } from './rows/cost.ts';
+import { endurance } from './rows/endurance.ts';
+import { events } from './rows/events.ts';
 import { live } from './rows/live.ts';
 import { memory } from './rows/memory.ts';
 import { placement } from './rows/placement.ts';
@@ -18,11 +20,10 @@ import { throughput } from './rows/throughput.ts';
 import { transport } from './rows/transport.ts';
 import { SIZES, type Row } from './support/row.ts';
 
-const RESULTS = resolve(import.meta.dirname, 'results.json');
-const BENCHES = [placement, transport, cost, live, throughput, memory];
+const BENCHES = [placement, transport, cost, live, events, throughput, memory, endurance];
 const FOOTER = 'Not measured yet, since it is not built: EC2 workers. What each row means is in bench/README.md.';
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { size: { type: 'string', default: 'full' } } });
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { size: { type: 'string', default: 'full' }, results: { type: 'string', default: resolve(import.meta.dirname, 'results.json') } } });
 const size = SIZES[z.enum(['full', 'small']).parse(values.size)];
 const unknown = positionals.filter((name) => !BENCHES.some((bench) => bench.name === name));
 if (unknown.length > 0) {
@@ -39,7 +40,7 @@ for (const bench of BENCHES) {
 
 const table = new Table({ head: ['what', 'value', 'budget', ''], colAligns: ['left', 'right', 'right', 'left'], style: { head: [], border: [], compact: true } });
 for (const { name, value, unit, budget, ok } of rows) table.push([name, `${value} ${unit}`, `≤ ${budget}`, ok ? 'ok' : 'OVER']);
-await writeFile(RESULTS, `${JSON.stringify(rows, null, 2)}\n`);
-process.stdout.write(`${table.toString()}\n${FOOTER}\n${relative(process.cwd(), RESULTS)}\n`);
+await writeFile(values.results, `${JSON.stringify(rows, null, 2)}\n`);
+process.stdout.write(`${table.toString()}\n${FOOTER}\n${relative(process.cwd(), values.results)}\n`);
 // Connections of the API server's clients are kept for some seconds.
 process.exit(0);
