@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dataSchema, dataSchemaUri } from '../../src/api/event-schemas.ts';
 import { CONSUMED, CONSUMED_TYPES, EMITTED, EMITTED_TYPES, SOURCE } from '../../src/api/events.ts';
 import { LABLET_SESSIONS } from '../../src/api/kinds.ts';
+import { isForSinks } from '../../src/api/outbox.ts';
 import { recordEvent } from '../../src/core/outbox.ts';
 import { TABLE } from '../../src/core/session/table.ts';
 import { encodeEvent } from '../../src/events/codec.ts';
@@ -89,7 +90,7 @@ function example(): CloudEvent {
   recordEvent(status, 'ccm.lablet.session.running', {
     session_id: uid, user_session_id: 'f2b6a1de-8f7f-5c57-9d0e-41f0a9a5c3e1', started_at: '2026-11-23T10:01:12Z', cml_lab_id: '9d4f2a31-7a10-4b59-8f1c-5f0f3b8a7c22',
   }, { uid, now: new Date('2026-11-23T10:01:12Z'), causationId: 'evt-lds-start-1' });
-  const [entry] = status.outbox ?? [];
+  const entry = status.outbox?.find(isForSinks);
   if (!entry) throw new Error('the example was not recorded');
   const session = { apiVersion: '', kind: '', metadata: { namespace: 'exams', name: 'cand-0042', uid, resourceVersion: '', creationTimestamp: '' } };
   return envelope(entry, session, LABLET_SESSIONS, SOURCE, null);

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { text } from './schema.ts';
+import type { Receipt } from './archive.ts';
 
 /** Longest id that is compared with ours; longer ones cannot be known to us. */
 const id = text(256);
@@ -55,6 +56,8 @@ export type ConsumedEvent<T extends ConsumedType = ConsumedType> = {
     readonly time?: string;
     readonly subject?: string;
     readonly traceParent?: string;
+    /** For the archive: the event as it came. Absent on what was asked for, and on what waited in the inbox. */
+    readonly receipt?: Receipt;
     readonly data: ConsumedData<K>;
   };
 }[T];

@@ -154,6 +154,7 @@ export const labletSessionStatus = z
         devices: z.array(device).max(64).optional().describe('How the candidate reaches the devices.'),
         state: z.enum(USER_SESSION_STATES).describe('State of the candidate access.'),
         loginUrlSecretRef: z.object({ name: objectName().describe('Name of the Secret.') }).optional().describe('Secret of this namespace with the launch URL (key login_url), a bearer secret.'),
+        loginUrlSha256: sha256().optional().describe('SHA-256 of the launch URL: what the archive keeps of it.'),
         startedAt: time().optional().describe('When the candidate started.'),
         endedAt: time().optional().describe('When the candidate ended.'),
         releasedAt: time().optional().describe('When LDS was told to let the page go.'),

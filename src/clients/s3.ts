@@ -1,5 +1,5 @@
 /**
- * S3 and what speaks like it (`AWS_ENDPOINT_URL_S3`): objects read and written whole. Credentials come from where AWS's
+ * S3 and what speaks like it (`AWS_ENDPOINT_URL_S3`): objects read, written and removed whole, and listed. Credentials come from where AWS's
  * own tools take them: environment, shared files, web identity, container or instance.
  */
 import { createHash } from 'node:crypto';
@@ -80,6 +80,22 @@ export class S3 {
     await this.#call('PutObject', at, signal, (client, abortSignal) =>
       client.putObject({ Bucket: at.bucket, Key: at.key, Body: content, ContentLength: content.byteLength, ChecksumSHA256 }, { abortSignal }),
     );
+  }
+
+  /** Keys that begin with `at.key`, in the order of their bytes, a page at a time. */
+  async *list(at: S3Location, { signal, startAfter }: CallOptions & { readonly startAfter?: string | undefined }): AsyncGenerator<string> {
+    let token: string | undefined;
+    do {
+      const input = { Bucket: at.bucket, Prefix: at.key, ...(token !== undefined ? { ContinuationToken: token } : startAfter !== undefined ? { StartAfter: startAfter } : {}) };
+      const page = await this.#call('ListObjectsV2', at, signal, (client, abortSignal) => client.listObjectsV2(input, { abortSignal }));
+      for (const { Key } of page.Contents ?? []) if (Key !== undefined) yield Key;
+      token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    } while (token !== undefined);
+  }
+
+  /** Removes an object; one that is not there is removed already. */
+  async delete(at: S3Location, { signal }: CallOptions): Promise<void> {
+    await this.#call('DeleteObject', at, signal, (client, abortSignal) => client.deleteObject({ Bucket: at.bucket, Key: at.key }, { abortSignal }));
   }
 
   async close(): Promise<void> {

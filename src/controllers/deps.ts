@@ -6,6 +6,7 @@ import type { KubeObject } from '../api/meta.ts';
 import type { Namespace } from '../api/resource.ts';
 import type { Worker, WorkerTemplate } from '../api/worker.ts';
 import type { ClientFactory, GradingTarget, LdsTarget } from '../clients/factory-port.ts';
+import type { Providers } from '../clients/provider/port.ts';
 import type { EvidenceStore } from '../clients/evidence/port.ts';
 import type { TopologySource } from '../clients/topology/port.ts';
 import type { Timeouts } from '../core/timeouts.ts';
@@ -16,6 +17,10 @@ import type { Leadership } from '../runtime/leadership.ts';
 import type { EventSink } from '../runtime/recorder.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { BookingTerms } from '../core/booking.ts';
+import type { Booking, Calendar } from '../core/calendar.ts';
+import type { PinnedDefinition } from '../core/definition.ts';
+import type { Demand } from '../core/scheduling.ts';
 import type { OutboxDraft } from '../core/outbox.ts';
 import type { RevisionStore } from './revisions.ts';
 import type { SecretReader } from './secrets.ts';
@@ -57,8 +62,12 @@ export interface Settings {
   clusterId: string;
   /** The controller's own namespace: credentials of workers, LDS and GradingEngine are there. */
   namespace: string;
-  /** Is there a sink for events? Without one nothing is recorded in an outbox. */
+  /** Is there a sink for events, or an archive? Without one nothing is recorded in an outbox. */
   emit: boolean;
+  /** CLOUDEVENTS_SOURCE, if there is an archive (ARCHIVE_URL). */
+  archive?: string | undefined;
+  /** What becomes of machines that carry our tags and have no Worker. */
+  orphanInstancePolicy: 'Report' | 'Terminate';
   lds: LdsTarget | undefined;
   grading: GradingTarget | undefined;
 }
@@ -72,7 +81,11 @@ export interface Deps {
   leadership: Leadership;
   events: EventSink;
   clients: ClientFactory;
+  /** Where machines for workers come from. */
+  providers: Providers;
   revisions: RevisionStore;
+  /** What is promised to whom, and when. Asked on the leader only. */
+  calendar: Bookings;
   secrets: SecretReader;
   /** Undefined: EVIDENCE_URL is not set, evidence is not kept. */
   evidence: EvidenceStore | undefined;
@@ -80,6 +93,26 @@ export interface Deps {
   topologies: TopologySource;
   settings: Settings;
   outbox: Outbox;
+}
+
+/** What controllers see of the calendar (src/controllers/scheduler/calendar.ts). */
+export interface Bookings {
+  /** What sessions need, by definition and version. */
+  readonly demands: { get: (session: LabletSession) => Demand | undefined; definition: (session: LabletSession) => PinnedDefinition | undefined; of: (definition: PinnedDefinition) => Demand };
+  /** Changes with the hosts that can be counted on. */
+  readonly fleetRevision: number;
+  /** The calendar with all that the caches show by now. */
+  ready: () => Promise<Calendar>;
+  /** Holds what a session asks for that is about to be admitted, or wants a later end. Returns why there is no room; undefined: it is held, or nothing is asked. */
+  noRoom: (session: LabletSession, definition: PinnedDefinition) => Promise<string | undefined>;
+  /** What is said to a session that the calendar has no room for. */
+  explain: (booking: Booking, terms: BookingTerms, now: Date) => string;
+  /** What a session asks for; undefined: its version is not known. */
+  bookingOf: (session: LabletSession, now: Date) => { booking: Booking; terms: BookingTerms } | undefined;
+  /** Milliseconds until the slowest host that could be made for it has booted. */
+  slowestBoot: (demand: Demand) => number;
+  /** Is it time to move along what waits as soon as possible? */
+  slides: (calendar: Calendar, booking: Booking) => boolean;
 }
 
 /** What controllers see of the emitter. */

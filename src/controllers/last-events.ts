@@ -1,8 +1,10 @@
 /** The last events of an object that is going away: delivered first, given up when their time is over. */
 import { objectKey } from '../api/meta.ts';
+import { isForSinks } from '../api/outbox.ts';
 import { plus } from '../core/time.ts';
 import { after } from '../runtime/result.ts';
 import type { KubeObject } from '../api/meta.ts';
+import type { OutboxEntry } from '../api/outbox.ts';
 import type { OutboxDraft } from '../core/outbox.ts';
 import type { Outcome } from '../runtime/result.ts';
 import type { PassContext } from '../runtime/pass.ts';
@@ -22,4 +24,12 @@ export async function lastEvents(deps: Pick<Deps, 'clock' | 'outbox' | 'settings
   pass.log.warn({ object: `${object.kind} ${objectKey(object)}`, uid: object.metadata.uid, events: waiting }, 'the time of its last events is over; the object goes without them');
   await deps.outbox.abandon(object, pass.signal);
   return undefined;
+}
+
+/** Counts what a full outbox lost: events that a sink still waited for, and records that only the archive did. */
+export function countDropped(metrics: Deps['metrics'], dropped: readonly OutboxEntry[]): void {
+  const events = dropped.filter(isForSinks).length;
+  const records = dropped.filter(({ chain }) => chain !== undefined).length;
+  if (events > 0) metrics.eventsOut.inc({ type: 'any', result: 'pushed_out', sink: 'all' }, events);
+  if (records > 0) metrics.archiveRecords.inc({ result: 'dropped' }, records);
 }

@@ -3,6 +3,7 @@
  * A newer Active version deprecates the older one; nothing that went wrong with a source ever takes a version away.
  */
 import { inc } from 'semver';
+import { LABLET_DEFINITIONS } from '../api/kinds.ts';
 import { setCondition } from './conditions.ts';
 import { recordEvent } from './outbox.ts';
 import { pipelineProblem } from './pipeline-validation.ts';
@@ -49,6 +50,8 @@ export interface DefinitionJudgement {
 export interface DefinitionWorld {
   live: ReadonlyMap<string, number>;
   emit: boolean;
+  /** CLOUDEVENTS_SOURCE, if there is an archive. */
+  archive?: string | undefined;
 }
 
 /** Deprecated versions that nobody uses are kept up to this many, the Active one included. */
@@ -133,7 +136,7 @@ function versionToMake(definition: LabletDefinition, hash: string): string | und
   return inc(current, 'patch') ?? undefined;
 }
 
-function activate(judgement: DefinitionJudgement, definition: LabletDefinition, version: string, { sha256: hash, topology }: Content & { state: 'usable' }, { live, emit }: DefinitionWorld, now: Date): void {
+function activate(judgement: DefinitionJudgement, definition: LabletDefinition, version: string, { sha256: hash, topology }: Content & { state: 'usable' }, { live, emit, archive: base }: DefinitionWorld, now: Date): void {
   const draft = judgement.status;
   const replaced = draft.currentVersion;
   const older = (draft.versions ?? []).map((known) => (known.state === 'Active' ? { ...known, state: 'Deprecated' as const, replacedBy: version } : known));
@@ -146,7 +149,7 @@ function activate(judgement: DefinitionJudgement, definition: LabletDefinition, 
   draft.ports = topology.ports.map(({ name, node, protocol, inside, line }) => ({ name, node, protocol, ...(inside === undefined ? {} : { inside }), ...(line === undefined ? {} : { line }) }));
   if (!emit) return;
   const { name, uid } = definition.metadata;
-  const context = { uid, now };
+  const context = { uid, now, archive: base === undefined ? undefined : { base, resource: LABLET_DEFINITIONS, metadata: definition.metadata } };
   const { formQualifiedName } = definition.spec;
   judgement.dropped = replaced === undefined
     ? recordEvent(draft, 'ccm.lablet.definition.created', { definition_id: uid, name, version, ...(formQualifiedName === undefined ? {} : { form_qualified_name: formQualifiedName }) }, context)

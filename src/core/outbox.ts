@@ -5,12 +5,15 @@
  */
 import { v5 as uuidV5 } from 'uuid';
 import { EMITTED, isTerminalType } from '../api/events.ts';
-import { OUTBOX_ENTRY_MAX_BYTES, OUTBOX_MAX_BYTES, OUTBOX_MAX_ENTRIES } from '../api/outbox.ts';
-import { setCondition } from './conditions.ts';
+import { isForSinks, OUTBOX_ENTRY_MAX_BYTES, OUTBOX_MAX_BYTES, OUTBOX_MAX_ENTRIES } from '../api/outbox.ts';
+import { nextLink, recordOf, withDropped } from './chain.ts';
+import { getCondition, setCondition } from './conditions.ts';
 import { toTime } from './time.ts';
 import type { EmittedData, EmittedType } from '../api/events.ts';
 import type { EmitterStatus, OutboxEntry } from '../api/outbox.ts';
+import type { Receipt } from '../api/archive.ts';
 import type { Condition } from '../api/schema.ts';
+import type { ArchiveContext } from './chain.ts';
 
 /** What an event carries beside its type and data. */
 export interface EmitContext {
@@ -22,6 +25,8 @@ export interface EmitContext {
   readonly causationId?: string | undefined;
   /** W3C trace context of the transition. */
   readonly traceParent?: string | undefined;
+  /** Where the archive files it; absent: there is no archive, and no chain. */
+  readonly archive?: ArchiveContext | undefined;
 }
 
 /** The status of any kind that emits. */
@@ -33,10 +38,11 @@ export interface OutboxDraft extends EmitterStatus {
 export const EVENTS_DELIVERED = 'EventsDelivered';
 
 /**
- * Records one event in a draft status: moves `sequence`, appends to `outbox`.
+ * Records one event in a draft status: moves `sequence`, appends to `outbox`, and moves the head of the archive's chain.
  *
- * The outbox is bounded. What does not fit pushes out the oldest entry that is not `*.terminated`; that is the only
- * gap a sequence can have, so it is named in the condition EventsDelivered=False in the same write.
+ * The outbox is bounded. What does not fit pushes out what only the archive still waits for, then the oldest entry that
+ * is not `*.terminated`; that is the only gap a sequence can have, so it is named in the condition EventsDelivered=False
+ * in the same write.
  *
  * @param secretRef a value that may not stand in a status: its field is null here and filled in when sent
  * @returns the entries that were pushed out, for the metric
@@ -54,17 +60,50 @@ export function recordEvent<T extends EmittedType>(
     ...(ctx.causationId === undefined ? {} : { causationId: ctx.causationId }),
     ...(ctx.traceParent === undefined ? {} : { traceParent: ctx.traceParent }),
     ...(secretRef === undefined ? {} : { secretRef }),
+    ...linked(draft, ctx),
   };
   const fields = secretRef === undefined ? data : { ...data, [secretRef.field]: null };
-  const kept = [...(draft.outbox ?? []), fitted(envelope, type, fields)];
+  draft.sequence = sequence;
+  return append(draft, fitted(envelope, type, fields), ctx);
+}
+
+/** Data of a received event that the archive keeps, in bytes of JSON; longer data is known by its hash. */
+const RECEIVED_DATA_MAX_BYTES = 1024;
+
+/**
+ * Records a received event for the archive, in the write that stores its effect. It has no sequence and goes to no sink.
+ * Without an archive nothing is recorded.
+ *
+ * @returns the entries that were pushed out, for the metric
+ */
+export function recordReceived(draft: OutboxDraft, receipt: Receipt, result: 'Applied' | 'Ignored' | 'Deferred', ctx: EmitContext): OutboxEntry[] {
+  if (ctx.archive === undefined) return [];
+  const { id, source, type, time, subject, extensions, sha256, data } = receipt;
+  const received = { receivedAt: toTime(ctx.now), result, sha256 };
+  const isShort = data !== undefined && size(data) <= RECEIVED_DATA_MAX_BYTES;
+  const entry = (fields: object): OutboxEntry => ({
+    id: uuidV5(`received/${source} ${id}`, ctx.uid), type, time: received.receivedAt, archiveOnly: true, ...linked(draft, ctx),
+    data: JSON.stringify({ id, source, type, ...fields, ...received }),
+  });
+  // What is long goes first: a field that is missing here is still covered by the hash of the whole.
+  const choices = [{ time, subject, extensions, ...(isShort ? { data } : {}) }, { time, subject, extensions }, { time, subject }, { time }].map(entry);
+  return append(draft, choices.find((choice) => size(choice) <= OUTBOX_ENTRY_MAX_BYTES) ?? entry({}), ctx);
+}
+
+const linked = (draft: OutboxDraft, { archive }: EmitContext): Pick<OutboxEntry, 'chain'> => (archive === undefined ? {} : { chain: nextLink(draft.chain, archive.base) });
+
+function append(draft: OutboxDraft, entry: OutboxEntry, { archive, now }: EmitContext): OutboxEntry[] {
+  const kept = [...(draft.outbox ?? []), entry];
   const dropped: OutboxEntry[] = [];
   while (kept.length > OUTBOX_MAX_ENTRIES || size(kept) > OUTBOX_MAX_BYTES) {
-    const oldest = kept.findIndex((entry) => !isTerminalType(entry.type));
-    dropped.push(...kept.splice(Math.max(oldest, 0), 1));
+    const [spare, oldest] = [kept.findIndex(({ archiveOnly }) => archiveOnly), kept.findIndex(({ type }) => !isTerminalType(type))];
+    dropped.push(...kept.splice(spare >= 0 ? spare : Math.max(oldest, 0), 1));
   }
-  draft.sequence = sequence;
   draft.outbox = kept;
-  reportLost(draft, dropped, 'the outbox is full', ctx.now);
+  const record = archive && recordOf(entry, archive);
+  if (record) draft.chain = { n: record.chain.n, hash: record.chain.hash };
+  if (draft.chain) draft.chain = withDropped(draft.chain, dropped);
+  reportLost(draft, dropped, 'the outbox is full', now);
   return dropped;
 }
 
@@ -78,10 +117,15 @@ export function acknowledge(draft: EmitterStatus, ids: ReadonlySet<string>): boo
 
 /** Names lost events in the condition. It stays: a gap in a sequence is for ever. */
 export function reportLost(draft: OutboxDraft, lost: readonly OutboxEntry[], why: string, now: Date): void {
-  const last = lost.at(-1);
-  if (last === undefined) return;
-  const message = `${lost.length} undelivered event(s) given up since ${why}, the last one ${last.type} with sequence ${last.sequence}. Check the sink.`;
-  setCondition(draft, { type: EVENTS_DELIVERED, status: 'False', reason: 'EventsLost', message }, now);
+  const emissions = lost.filter(isForSinks);
+  const [last, record] = [emissions.at(-1), lost.findLast(({ archiveOnly }) => archiveOnly)];
+  if (last) {
+    const message = `${emissions.length} undelivered event(s) given up since ${why}, the last one ${last.type} with sequence ${last.sequence}. Check the sink.`;
+    setCondition(draft, { type: EVENTS_DELIVERED, status: 'False', reason: 'EventsLost', message }, now);
+  } else if (record && getCondition(draft, EVENTS_DELIVERED)?.reason !== 'EventsLost') {
+    const message = `The archive has a gap: ${lost.length} record(s) given up since ${why}, the last one ${record.type}, number ${record.chain?.n ?? 0} of the chain. Check ARCHIVE_URL.`;
+    setCondition(draft, { type: EVENTS_DELIVERED, status: 'False', reason: 'ArchiveGap', message }, now);
+  }
 }
 
 /** CloudEvents id: UUIDv5 of object uid, type and sequence, so that a decision taken twice names the same event. */

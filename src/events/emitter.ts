@@ -5,24 +5,30 @@
  * Acknowledging is lazy. What every sink has settled is remembered here and dropped from the outbox in the next status
  * write that anybody makes for that object (`amend`); only an object that stays quiet gets a write of its own.
  */
+import { isForSinks } from '../api/outbox.ts';
+import { recordOf } from '../core/chain.ts';
 import { acknowledge, EVENTS_DELIVERED, reportLost } from '../core/outbox.ts';
 import { getCondition, setCondition } from '../core/conditions.ts';
+import { without } from '../core/without.ts';
 import { isDeleting, objectKey } from '../kube/types.ts';
 import { WorkQueue } from '../runtime/queue.ts';
 import { aborted } from '../runtime/runnable.ts';
+import { ArchiveOutlet } from './archive/outlet.ts';
 import { envelope } from './envelope.ts';
 import { Outlet, OUTLET_TUNING } from './outlet.ts';
 import type { OutboxDraft } from '../core/outbox.ts';
-import type { OutboxEntry } from '../api/outbox.ts';
+import type { ArchiveRecord } from '../api/archive.ts';
+import type { Emission, OutboxEntry } from '../api/outbox.ts';
 import type { KubeObject, Resource } from '../kube/types.ts';
 import type { Cancel, Clock } from '../runtime/clock.ts';
 import type { Leadership } from '../runtime/leadership.ts';
 import type { Runnable, Term } from '../runtime/runnable.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { ArchiveStore } from './archive/store.ts';
 import type { CloudEvent } from './cloudevent.ts';
 import type { SecretReader } from './envelope.ts';
-import type { OutletTuning } from './outlet.ts';
+import type { Outbound, OutletTuning } from './outlet.ts';
 import type { Sink } from './sink.ts';
 import type { OutboxObject, StatusUpdate } from './status-update.ts';
 
@@ -41,6 +47,8 @@ export interface EmitterDeps {
   /** Each has its own progress; an entry leaves the outbox when all have settled it. */
   readonly sinks: readonly Sink[];
   readonly deadLetter?: Sink | undefined;
+  /** Keeps a record of every event; absent: nobody does. */
+  readonly archive?: ArchiveStore | undefined;
   /** For the objects that nobody else writes. */
   readonly updateStatus: StatusUpdate;
   readonly leadership: Pick<Leadership, 'effectSignal'>;
@@ -75,7 +83,7 @@ export class Emitter implements Runnable {
   readonly #deps: EmitterDeps;
   readonly #sources = new Map<string, Source>();
   /** Those of the current term; none while this replica does not lead. */
-  #outlets: readonly Outlet[] = [];
+  #outlets: readonly Outbound[] = [];
   #writes: WorkQueue | undefined;
   #depth = 0;
 
@@ -91,16 +99,31 @@ export class Emitter implements Runnable {
   readonly amend = <S extends OutboxDraft>(next: S, object: KubeObject): S => {
     const { uid } = object.metadata;
     if (this.#outlets.length === 0 || !next.outbox?.length) return next;
+    const draft = this.#acknowledged(next, uid);
+    const outbox = draft.outbox?.map((entry) => this.#narrowed(entry, uid));
+    return outbox?.some((entry, index) => entry !== draft.outbox?.[index]) ? { ...draft, outbox } : draft;
+  };
+
+  /** What is worth a write of its own: without what has been delivered, and with the condition. */
+  #acknowledged<S extends OutboxDraft>(next: S, uid: string): S {
     const draft = { ...next };
-    acknowledge(draft, this.#settled(uid, next.outbox));
+    acknowledge(draft, this.#settled(uid, next.outbox ?? []));
     this.#tell(draft, uid);
     return draft.outbox === next.outbox && draft.conditions === next.conditions ? next : draft;
-  };
+  }
+
+  /** What an entry still waits for, sinks or archive, where one of the two has it: a full outbox goes by it, and so does the next leader. */
+  #narrowed(entry: OutboxEntry, uid: string): OutboxEntry {
+    if (entry.chain === undefined) return entry;
+    const waiting = this.#outlets.filter((outlet) => outlet.takes(entry) && !outlet.isSettled(uid, entry.id));
+    if (this.#deps.archive !== undefined && !waiting.some((outlet) => outlet instanceof ArchiveOutlet)) return without(entry, 'chain');
+    return isForSinks(entry) && !waiting.some((outlet) => outlet instanceof Outlet) ? { ...entry, archiveOnly: true } : entry;
+  }
 
   /** Has everything that stands in the outbox of this object been delivered or given up? Then its finalizer may go. */
   isDrained(object: OutboxObject): boolean {
     const outbox = object.status?.outbox ?? [];
-    if (this.#deps.sinks.length === 0 || outbox.length === 0) return true;
+    if ((this.#deps.sinks.length === 0 && this.#deps.archive === undefined) || outbox.length === 0) return true;
     return this.#outlets.length > 0 && this.#settled(object.metadata.uid, outbox).size === outbox.length;
   }
 
@@ -110,13 +133,12 @@ export class Emitter implements Runnable {
   }
 
   async run(term: Term): Promise<void> {
-    const { sinks, deadLetter, clock, log, metrics, tuning } = this.#deps;
+    const { sinks, deadLetter, archive, clock, log, metrics, tuning } = this.#deps;
     const writes = new WorkQueue({ clock, backoff: { baseMs: 1000 } });
     this.#writes = writes;
-    this.#outlets = sinks.map((sink) => new Outlet({
-      sink, deadLetter, clock, log, metrics, tuning: { ...OUTLET_TUNING, ...tuning },
-      build: (uid, entry) => this.#build(uid, entry), mayBegin: () => this.#mayBegin(), changed: (uid) => this.#changed(uid),
-    }));
+    const shared = { clock, log, metrics, mayBegin: () => this.#mayBegin(), changed: (uid: string) => this.#changed(uid) };
+    const outlets = sinks.map((sink) => new Outlet({ ...shared, sink, deadLetter, tuning: { ...OUTLET_TUNING, ...tuning }, build: (uid, entry) => this.#build(uid, entry) }));
+    this.#outlets = archive === undefined ? outlets : [...outlets, new ArchiveOutlet({ ...shared, store: archive, record: (uid, entry) => this.#record(uid, entry) })];
     for (const [uid, { object }] of this.#sources) this.#offer(uid, object);
     const writers = Array.from({ length: WRITERS }, () => this.#write(writes, term.ended));
     const running = [...this.#outlets.map((outlet) => outlet.run(term)), ...writers];
@@ -161,7 +183,7 @@ export class Emitter implements Runnable {
   }
 
   #settled(uid: string, outbox: readonly OutboxEntry[]): Set<string> {
-    return new Set(outbox.filter(({ id }) => this.#outlets.every((outlet) => outlet.isSettled(uid, id))).map(({ id }) => id));
+    return new Set(outbox.filter((entry) => this.#outlets.every((outlet) => !outlet.takes(entry) || outlet.isSettled(uid, entry.id))).map(({ id }) => id));
   }
 
   /** The condition, for what is parked or was given up; back to True when a parked event got through. */
@@ -186,7 +208,8 @@ export class Emitter implements Runnable {
     const parked = this.#outlets.map((outlet) => outlet.parked(uid)).find((one) => one !== undefined);
     if (parked && parked.entry.id !== source.told) this.#deps.parked?.(source.object, `${parked.entry.type} (sequence ${parked.entry.sequence}): ${parked.reason}`);
     source.told = parked?.entry.id;
-    if (this.amend(source.object.status ?? {}, source.object) === source.object.status) return;
+    const { status = {} } = source.object;
+    if (this.#acknowledged(status, uid) === status) return;
     const delay = isDeleting(source.object) ? 0 : this.#deps.tuning?.quietMs ?? 2000;
     source.quiet = this.#deps.clock.setTimeout(() => {
       source.quiet = undefined;
@@ -214,15 +237,20 @@ export class Emitter implements Runnable {
     const source = this.#sources.get(uid);
     if (!source) return;
     const decide = (object: OutboxObject): OutboxDraft | undefined => {
-      const next = this.amend(object.status ?? {}, object);
-      return next === object.status ? undefined : next;
+      const { status = {} } = object;
+      return this.#acknowledged(status, uid) === status ? undefined : this.amend(status, object);
     };
     const after = await this.#deps.updateStatus(source.feed.resource, source.object, decide, signal);
     if (after) source.feed.observe?.(after);
     else this.#forget(uid);
   }
 
-  async #build(uid: string, entry: OutboxEntry): Promise<CloudEvent> {
+  #record(uid: string, entry: OutboxEntry): ArchiveRecord | undefined {
+    const source = this.#sources.get(uid);
+    return source && recordOf(entry, { resource: source.feed.resource, metadata: source.object.metadata });
+  }
+
+  async #build(uid: string, entry: Emission): Promise<CloudEvent> {
     const source = this.#sources.get(uid);
     if (!source) throw new Error(`the object ${uid} is gone`);
     const { object, feed } = source;

@@ -3,7 +3,7 @@
  * parallel. It knows what its sink has settled, that is accepted or given up; it writes nothing to the API server.
  */
 import { BrokenCircuitError, circuitBreaker, ConsecutiveBreaker, ExponentialBackoff, handleWhenResult } from 'cockatiel';
-import { OUTBOX_ENTRY_MAX_BYTES, OUTBOX_MAX_BYTES, OUTBOX_MAX_ENTRIES } from '../api/outbox.ts';
+import { isForSinks, OUTBOX_ENTRY_MAX_BYTES, OUTBOX_MAX_BYTES, OUTBOX_MAX_ENTRIES } from '../api/outbox.ts';
 import { WorkQueue } from '../runtime/queue.ts';
 import { aborted } from '../runtime/runnable.ts';
 import type { CircuitBreakerPolicy } from 'cockatiel';
@@ -39,7 +39,7 @@ export interface OutletDeps {
   /** Takes what the sink refused for good; absent: it is dropped. */
   readonly deadLetter: Sink | undefined;
   /** The event of an entry. Rejects if it cannot be told now (its Secret cannot be read). */
-  readonly build: (uid: string, entry: OutboxEntry) => Promise<CloudEvent>;
+  readonly build: (uid: string, entry: Emission) => Promise<CloudEvent>;
   /** May a request be begun now? Not while the lease is running out. */
   readonly mayBegin: () => boolean;
   /** Something changed that the status should tell: settled, parked, no longer parked. */
@@ -50,9 +50,25 @@ export interface OutletDeps {
   readonly tuning: OutletTuning;
 }
 
+/** One of the ends of all outboxes, with a progress of its own: a sink, or the archive. */
+export interface Outbound {
+  /** Is this entry for it? What is for nobody (any more) leaves the outbox. */
+  takes(entry: OutboxEntry): boolean;
+  /** Tells of the outbox of an object as it stands now; none: the object is forgotten. */
+  offer(uid: string, outbox: readonly OutboxEntry[]): void;
+  /** Was it accepted, or given up? */
+  isSettled(uid: string, id: string): boolean;
+  parked(uid: string): Parked | undefined;
+  /** Entries that were given up and still stand in the status. */
+  lost(uid: string): readonly OutboxEntry[];
+  /** The object goes: gives up what cannot be delivered at once. */
+  abandon(uid: string, signal: AbortSignal): Promise<void>;
+  run(term: Term): Promise<void>;
+}
+
 /** An event that the sink refuses; the later ones of its object wait. */
 export interface Parked {
-  readonly entry: OutboxEntry;
+  readonly entry: Emission;
   /** What the sink said, and which sink. */
   readonly reason: string;
   /** Monotonic time at which it is given up. */
@@ -62,16 +78,16 @@ export interface Parked {
 interface Lane {
   readonly uid: string;
   /** As they stand in the status, by sequence. */
-  entries: readonly OutboxEntry[];
+  entries: readonly Emission[];
   readonly settled: Set<string>;
-  readonly lost: Map<string, OutboxEntry>;
+  readonly lost: Map<string, Emission>;
   parked: Parked | undefined;
   failures: number;
   /** Id of the entry whose request is under way. */
   sending: string | undefined;
 }
 
-export class Outlet {
+export class Outlet implements Outbound {
   readonly #deps: OutletDeps;
   readonly #lanes = new Map<string, Lane>();
   readonly #queue: WorkQueue;
@@ -94,8 +110,11 @@ export class Outlet {
     });
   }
 
+  readonly takes = isForSinks;
+
   /** Tells of the outbox of an object as it stands now. What has left it is forgotten. */
-  offer(uid: string, entries: readonly OutboxEntry[]): void {
+  offer(uid: string, outbox: readonly OutboxEntry[]): void {
+    const entries = outbox.filter(isForSinks);
     if (entries.length === 0) {
       this.#lanes.delete(uid);
       return;
@@ -124,7 +143,7 @@ export class Outlet {
   }
 
   /** Entries that were given up and still stand in the status. */
-  lost(uid: string): readonly OutboxEntry[] {
+  lost(uid: string): readonly Emission[] {
     return [...(this.#lanes.get(uid)?.lost.values() ?? [])];
   }
 
@@ -200,7 +219,7 @@ export class Outlet {
   }
 
   /** The sink refused it again after its time was over. A dead-letter sink that is away is waited for. */
-  async #giveUp(lane: Lane, entry: OutboxEntry, { reason, code }: Extract<Delivery, { outcome: 'refused' }>, signal: AbortSignal): Promise<void> {
+  async #giveUp(lane: Lane, entry: Emission, { reason, code }: Extract<Delivery, { outcome: 'refused' }>, signal: AbortSignal): Promise<void> {
     const letter = await this.#deadLettered(lane.uid, entry, signal, code);
     if (letter === 'retry') {
       this.#later(lane, undefined);
@@ -210,7 +229,7 @@ export class Outlet {
     this.#settle(lane, entry, true);
   }
 
-  async #try(uid: string, entry: OutboxEntry, signal: AbortSignal): Promise<Delivery> {
+  async #try(uid: string, entry: Emission, signal: AbortSignal): Promise<Delivery> {
     const event = await this.#deps.build(uid, entry);
     try {
       return await this.#breaker.execute(() => this.#deps.sink.send(event, signal));
@@ -220,7 +239,7 @@ export class Outlet {
     }
   }
 
-  #settle(lane: Lane, entry: OutboxEntry, isLost: boolean): void {
+  #settle(lane: Lane, entry: Emission, isLost: boolean): void {
     lane.settled.add(entry.id);
     if (isLost) lane.lost.set(entry.id, entry);
     lane.parked = undefined;
@@ -236,7 +255,7 @@ export class Outlet {
     this.#queue.add(lane.uid, { delayMs: Math.max(full * (0.5 + Math.random() / 2), retryAfterMs ?? 0) });
   }
 
-  #park(lane: Lane, entry: OutboxEntry, reason: string): void {
+  #park(lane: Lane, entry: Emission, reason: string): void {
     const { clock, log, sink, tuning } = this.#deps;
     lane.parked = { entry, reason: `${reason} (${sink.name})`, until: clock.monotonic() + tuning.parkTimeoutMs };
     this.#count(entry, 'parked');
@@ -246,7 +265,7 @@ export class Outlet {
   }
 
   /** One try. Without a dead-letter sink everything is refused. */
-  async #deadLettered(uid: string, entry: OutboxEntry, signal: AbortSignal, code?: number): Promise<Delivery['outcome']> {
+  async #deadLettered(uid: string, entry: Emission, signal: AbortSignal, code?: number): Promise<Delivery['outcome']> {
     const { deadLetter, sink } = this.#deps;
     if (!deadLetter) return 'refused';
     const event = await this.#deps.build(uid, entry);
@@ -256,23 +275,23 @@ export class Outlet {
     return delivery.outcome;
   }
 
-  #drop(uid: string, entry: OutboxEntry, reason: string): void {
+  #drop(uid: string, entry: Emission, reason: string): void {
     this.#count(entry, 'dropped');
     this.#deps.log.error({ uid, type: entry.type, eventId: entry.id, sequence: entry.sequence, sink: this.#deps.sink.name, reason }, 'event given up');
   }
 
-  #count(entry: OutboxEntry, result: string): void {
+  #count(entry: Emission, result: string): void {
     this.#deps.metrics.eventsOut.inc({ type: entry.type, result, sink: this.#deps.sink.name });
   }
 }
 
 /** The oldest entry that is not settled. */
-const next = (lane: Lane): OutboxEntry | undefined => lane.entries.find((entry) => !lane.settled.has(entry.id));
+const next = (lane: Lane): Emission | undefined => lane.entries.find((entry) => !lane.settled.has(entry.id));
 
 const PUSHED_OUT = 'the outbox is full';
 
 /** So full that the write which made it may have pushed out its oldest entries. */
-const isFull = (entries: readonly OutboxEntry[]): boolean =>
+const isFull = (entries: readonly Emission[]): boolean =>
   entries.length >= OUTBOX_MAX_ENTRIES || Buffer.byteLength(JSON.stringify(entries)) > OUTBOX_MAX_BYTES - OUTBOX_ENTRY_MAX_BYTES;
 
 const blamesSink = (delivery: Delivery): boolean => delivery.outcome === 'retry' && delivery.blamesSink;

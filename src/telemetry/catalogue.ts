@@ -45,6 +45,7 @@ export const catalogue = {
   workers: gauge('lablet_worker', 'Workers by phase.', ['phase']),
   portsFree: gauge('lablet_ports_free', 'Ports that are still free on a worker.', ['worker']),
   orphanedLabs: gauge('lablet_orphaned_labs', 'Labs of ours on a worker that no session uses and that could not be removed yet, with or without a Lab object.', ['worker']),
+  orphanInstances: gauge('lablet_orphan_instances', 'Instances that carry our tags and that no Worker claims.', ['region']),
   sweptLabs: counter('lablet_swept_labs_total', 'Labs of ours that no Lab object named and that the orphan sweep removed from their host.'),
   leftBehind: counter('lablet_left_behind_total', 'What a clean-up had to leave outside when its time was over: lab, lds_session.', ['what']),
   scalingDecisions: counter('lablet_scaling_decisions_total', 'Decisions about the number of workers.', ['decision']),

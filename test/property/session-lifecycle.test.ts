@@ -76,10 +76,10 @@ class Life {
   }
 
   #watchOutbox({ status, dropped }: Judgement): void {
-    this.#dropped += dropped;
+    this.#dropped += dropped.length;
     for (const entry of status.outbox ?? []) {
-      same(entry, this.#recorded.get(entry.sequence) ?? entry);
-      this.#recorded.set(entry.sequence, entry);
+      same(entry, this.#recorded.get(entry.sequence ?? 0) ?? entry);
+      this.#recorded.set(entry.sequence ?? 0, entry);
     }
     const sequences = [...this.#recorded.keys()].sort((a, b) => a - b);
     if (this.#dropped === 0) same(sequences, Array.from({ length: status.sequence ?? 0 }, (_, index) => index + 1));

@@ -2,11 +2,13 @@
 import { isDeleting, objectKey } from '../../api/meta.ts';
 import { definitionDurations } from '../../core/definition.ts';
 import { fromTime, plus } from '../../core/time.ts';
+import { drainLimits, overdueDrain } from '../../core/worker-drain.ts';
 import { INDEX } from '../deps.ts';
+import { limitsOf } from '../worker/gather.ts';
 import { stoppedBehindOurBack } from './drift.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { Lab } from '../../api/lab.ts';
-import type { Worker } from '../../api/worker.ts';
+import type { Worker, WorkerTemplate } from '../../api/worker.ts';
 import type { DefinitionView, LabView, SessionWorld, WorkerView } from '../../core/session/world.ts';
 import type { Deps } from '../deps.ts';
 import type { FrozenDefinition } from '../revisions.ts';
@@ -33,6 +35,7 @@ export async function gather(deps: Deps, session: LabletSession, signal: AbortSi
     namespaceTerminating: caches.namespaces.get(session.metadata.namespace ?? '')?.status?.phase === 'Terminating',
     duplicateOf: duplicateOf(deps, session),
     emit: settings.emit,
+    archive: settings.archive,
     timeouts: settings.timeouts,
     scale: settings.scale,
   };
@@ -72,7 +75,7 @@ function workerView(deps: Deps, name: string, worker: Worker | undefined): Worke
   const template = deps.caches.templates.get(worker.spec.templateName);
   const { status } = worker;
   const priced = { templateName: worker.spec.templateName, ...(template ? { costPerHour: template.spec.costPerHour } : {}) };
-  const view = (state: WorkerView['state'], message: string): WorkerView => ({ name, state, message, ...priced });
+  const view = (state: WorkerView['state'], message: string): WorkerView => ({ name, state, message, ...priced, ...drainView(deps, worker, template) });
   const phase = status?.phase ?? 'Pending';
   if (['Failed', 'Stopped', 'Terminating', 'Terminated'].includes(phase)) return view('lost', `its phase is ${phase}`);
   const silentSince = fromTime(status?.unreachableSince);
@@ -82,6 +85,14 @@ function workerView(deps: Deps, name: string, worker: Worker | undefined): Worke
   if (lostAt) return { ...view('notReady', 'its CML host does not answer'), lostAt };
   const ready = phase === 'Running';
   return view(ready ? 'ready' : 'notReady', ready ? 'ready' : (status?.message ?? `its phase is ${phase}`));
+}
+
+/** What the limits of the worker's drain mean for its sessions (contract §2.5). */
+function drainView(deps: Deps, { status }: Worker, template: WorkerTemplate | undefined): Pick<WorkerView, 'overdueDrain' | 'drainChangesAt'> {
+  const limits = drainLimits(status, limitsOf(deps, template?.spec));
+  if (!limits) return {};
+  const { overdue, changesAt } = overdueDrain(limits, deps.clock.now());
+  return { ...(overdue ? { overdueDrain: overdue } : {}), ...(changesAt ? { drainChangesAt: changesAt } : {}) };
 }
 
 function labView(session: LabletSession, lab: Lab | undefined): LabView {

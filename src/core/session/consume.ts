@@ -3,6 +3,7 @@ import { INBOX_MAX, INBOX_MAX_DEFERRED_BYTES } from '../../api/labletsession.ts'
 import { toTime } from '../time.ts';
 import { without } from '../without.ts';
 import { applyRows, conclude } from './judge.ts';
+import { receive } from './draft.ts';
 import { cellFor, settleOne, warn } from './matrix.ts';
 import { heldBack, settle, situation } from './situation.ts';
 import type { ConsumedEvent } from '../../api/events.ts';
@@ -33,8 +34,10 @@ export function consume(session: LabletSession, event: ConsumedEvent, world: Ses
   if (stored()) return { ...conclude(s, []), result: 'Duplicate' };
   const entry = store(s, event, now);
   const rows = entry.result === 'Deferred' && !heldBack(session) ? place(s, event, entry) : [];
-  const result = stored()?.result ?? 'Ignored';
+  const known = stored()?.result;
+  const result = known === 'Applied' || known === 'Deferred' ? known : 'Ignored';
   if (result === 'Deferred' && deferredBytes(s) > INBOX_MAX_DEFERRED_BYTES) return { ...conclude(situation(session, world, now), []), result: 'Full' };
+  if (event.receipt) receive(s, event.receipt, result);
   return { ...conclude(s, rows), result };
 }
 

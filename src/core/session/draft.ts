@@ -1,5 +1,6 @@
 /** Changes to the draft of a status that several rows share. */
-import { recordEvent } from '../outbox.ts';
+import { LABLET_SESSIONS } from '../../api/kinds.ts';
+import { recordEvent, recordReceived } from '../outbox.ts';
 import { pipelineSteps, startPipeline } from '../pipelines.ts';
 import { setCondition } from '../conditions.ts';
 import { fromTime, toTime } from '../time.ts';
@@ -7,6 +8,8 @@ import { definitionOf } from './situation.ts';
 import type { EmittedData, EmittedType } from '../../api/events.ts';
 import type { OutboxEntry } from '../../api/outbox.ts';
 import type { PipelineName } from '../../api/labletsession.ts';
+import type { Receipt } from '../../api/archive.ts';
+import type { EmitContext } from '../outbox.ts';
 import type { Because } from './row.ts';
 import type { Situation } from './situation.ts';
 
@@ -16,7 +19,16 @@ export const nowText = (s: Situation): string => toTime(s.now);
 /** Records an event, where there is somebody to send it to. */
 export function emit<T extends EmittedType>(s: Situation, because: Because, type: T, data: EmittedData<T>, secretRef?: OutboxEntry['secretRef']): void {
   if (!s.world.emit) return;
-  s.dropped += recordEvent(s.draft, type, data, { uid: sessionId(s), now: s.now, causationId: because.eventId, traceParent: because.traceParent }, secretRef).length;
+  s.dropped.push(...recordEvent(s.draft, type, data, { ...emitContext(s), causationId: because.eventId, traceParent: because.traceParent }, secretRef));
+}
+
+/** Records for the archive what was received, and what became of it. */
+export function receive(s: Situation, receipt: Receipt, result: 'Applied' | 'Ignored' | 'Deferred'): void {
+  s.dropped.push(...recordReceived(s.draft, receipt, result, emitContext(s)));
+}
+
+function emitContext({ session: { metadata }, world: { archive: base }, now }: Situation): EmitContext {
+  return { uid: metadata.uid, now, archive: base === undefined ? undefined : { base, resource: LABLET_SESSIONS, metadata } };
 }
 
 export function condition(s: Situation, type: string, status: 'True' | 'False' | 'Unknown', because: Pick<Because, 'reason' | 'message'>): void {

@@ -1,4 +1,5 @@
 /** What each row of the table does to the status, with its events in the order of the contract. */
+import { ADMISSION } from '../booking.ts';
 import { derivedId } from '../outbox.ts';
 import { findStep } from '../pipelines.ts';
 import { fromTime, plus, toTime } from '../time.ts';
@@ -98,7 +99,8 @@ const EFFECTS: Record<RowId, Effect> = {
     s.admitting = true;
     s.draft.definitionVersion = definition.version;
     s.draft.timeslot = bookedSlot(s);
-    condition(s, 'Admitted', 'True', because);
+    if (s.world.noRoom === undefined) condition(s, 'Admitted', 'True', { reason: ADMISSION.admitted, message: 'The calendar holds its capacity.' });
+    else condition(s, 'Admitted', 'False', { reason: ADMISSION.noRoom, message: s.world.noRoom });
     pending(s, because);
   },
   T1: (s, because) => {
@@ -128,7 +130,7 @@ const EFFECTS: Record<RowId, Effect> = {
     const secret = access.loginUrlSecretRef;
     emit(s, because, 'ccm.lablet.user_session.created', { user_session_id: access.id, lablet_session_id: sessionId(s) });
     emit(s, because, 'ccm.lablet.session.ready', { session_id: sessionId(s), login_url: null, allocated_ports: s.draft.allocatedPorts ?? {}, pod_assigned: s.draft.gradingSession !== undefined },
-      secret && { name: secret.name, key: 'login_url', field: 'login_url' });
+      secret && { name: secret.name, key: 'login_url', field: 'login_url', ...(access.loginUrlSha256 === undefined ? {} : { sha256: access.loginUrlSha256 }) });
   },
   T7: unbind,
   T8: (s, because) => { endUserSession(s, 'Ended'); stop(s, because); },

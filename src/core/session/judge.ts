@@ -1,10 +1,11 @@
 /** The decision about a session: from what is known and the time to its next status. Pure. */
 import { take } from './effects.ts';
-import { heldBack, situation } from './situation.ts';
+import { due, heldBack, situation } from './situation.ts';
 import { TABLE } from './table.ts';
 import { explainTrouble } from './trouble.ts';
 import { explainWaiting, withinPhase } from './within-phase.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
+import type { OutboxEntry } from '../../api/outbox.ts';
 import type { Because, Row, RowId } from './row.ts';
 import type { Notice, ReportToCreate, Situation } from './situation.ts';
 import type { SessionStatus, SessionWorld, Signal } from './world.ts';
@@ -19,8 +20,8 @@ export interface Judgement {
   notices: Notice[];
   /** When a deadline could change the decision; undefined: nothing to wait for but changes. */
   wakeAt: Date | undefined;
-  /** Events lost to a full outbox. */
-  dropped: number;
+  /** Lost to a full outbox. */
+  dropped: OutboxEntry[];
 }
 
 /** The longest way that one decision can go: a graded session that is torn down at once, T13, T15, T17, T18, T20. */
@@ -52,6 +53,8 @@ export function applyRows(s: Situation, only?: RowFilter): RowId[] {
   const rows: RowId[] = [];
   while (rows.length < MAX_ROWS) {
     s.wakeAt = undefined;
+    // Whatever the phase, a drain that has taken too long changes what may be done.
+    due(s, s.world.worker?.drainChangesAt);
     if (!only) withinPhase(s);
     const next = firstRow(s, only);
     if (!next) break;

@@ -10,6 +10,7 @@ import { earliest, fromTime, latest, plus, toTime } from '../time.ts';
 import { without } from '../without.ts';
 import type { ConsumedData, ConsumedEvent, ConsumedType } from '../../api/events.ts';
 import type { InboxEntry, LabletSession, PipelineName } from '../../api/labletsession.ts';
+import type { OutboxEntry } from '../../api/outbox.ts';
 import type { ScoreReportSpec } from '../../api/scorereport.ts';
 import type { PinnedDefinition } from '../definition.ts';
 import type { RunState } from '../pipelines.ts';
@@ -42,15 +43,15 @@ export interface Situation {
   wakeAt: Date | undefined;
   reports: ReportToCreate[];
   notices: Notice[];
-  /** Events that an overflowing outbox lost, for the metric. */
-  dropped: number;
+  /** What an overflowing outbox lost, for the metrics. */
+  dropped: OutboxEntry[];
   /** Who told that the grading failed, if that was in this judgement. */
   failure: Pick<Because, 'actor' | 'eventId' | 'traceParent'> | undefined;
 }
 
 export function situation(session: LabletSession, world: SessionWorld, now: Date, signals: readonly Signal[] = []): Situation {
   const draft = structuredClone(session.status ?? {});
-  return { session, world, now, draft, signals, admitting: false, wakeAt: undefined, reports: [], notices: [], dropped: 0, failure: undefined };
+  return { session, world, now, draft, signals, admitting: false, wakeAt: undefined, reports: [], notices: [], dropped: [], failure: undefined };
 }
 
 /** Is `at` over? If not, it is noted as a time to look again: every deadline that is asked about is also waited for. */

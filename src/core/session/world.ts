@@ -24,6 +24,8 @@ export interface WorkerView {
   lostAt?: Date;
   /** Its drain takes too long (contract §2.5): cancel ends what can be ended, force (an hour later) ends the rest. */
   overdueDrain?: 'cancel' | 'force';
+  /** When that changes. */
+  drainChangesAt?: Date;
 }
 
 /** What stands on the CML host for the session. */
@@ -48,6 +50,8 @@ export interface SessionWorld {
   noRoom?: string | undefined;
   /** Is there a sink or an archive? Without one there is no outbox. */
   emit: boolean;
+  /** CLOUDEVENTS_SOURCE, if there is an archive. */
+  archive?: string | undefined;
   /** The ScoreReport of the current attempt, where one was stored before a crash: it is the result, whatever comes after it. */
   existingReport?: ScoreReportSpec | undefined;
   timeouts: Timeouts;

@@ -2,6 +2,7 @@
 import { SECRETS, LABLET_SESSIONS } from '../../../api/kinds.ts';
 import { API_VERSION, LABELS, MANAGER } from '../../../api/group.ts';
 import { ldsDevices } from '../../../core/topology/devices.ts';
+import { sha256Hex } from '../../../core/canonical.ts';
 import { derivedId } from '../../../core/outbox.ts';
 import { candidateId, usesLds } from '../../../core/session/world.ts';
 import { launchSecretName } from '../../../core/session/effects.ts';
@@ -27,7 +28,7 @@ export const ldsProvision: Step = async (context) => {
   context.record((draft) => {
     if (!draft.userSession) return;
     draft.userSession = {
-      ...draft.userSession, state: 'Provisioned', loginUrlSecretRef: { name: launchSecretName(session.metadata.name) },
+      ...draft.userSession, state: 'Provisioned', loginUrlSecretRef: { name: launchSecretName(session.metadata.name) }, loginUrlSha256: sha256Hex(url.reveal()),
       devices: devices.map(({ label, protocol, host, port, uri }) => ({ name: label, protocol, host, port, uri })),
     };
   });

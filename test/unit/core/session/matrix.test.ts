@@ -108,7 +108,7 @@ describe.each(CELLS.map((cell): [string, CellCase] => [`${cell.type} in ${cell.w
     expect(decision).toMatchObject({ result: expected.result, rows: expected.rows ?? [] });
     expect(decision.status.phase).toBe(expected.phase ?? before);
     expect(decision.notices.map(({ reason }) => reason)).toEqual(expected.notice ? [expected.notice] : []);
-    const fresh = (decision.status.outbox ?? []).filter((entry) => entry.sequence > sequence);
+    const fresh = (decision.status.outbox ?? []).filter((entry) => (entry.sequence ?? 0) > sequence);
     expect(fresh.map((entry) => entry.type.replace('ccm.lablet.', ''))).toEqual(expected.events ?? []);
     expect(fresh.every(({ causationId }) => causationId === 'e1')).toBe(true);
     expect(decision.status.inbox?.find(({ id }) => id === 'e1')).toMatchObject({ type, result: expected.result });
@@ -223,7 +223,7 @@ describe('a result', () => {
     story.consume(event(ENDED));
     const sequence = story.status.sequence ?? 0;
     expect(story.finishPipeline().judge()).toMatchObject({ rows: ['T13', 'T15'] });
-    expect(story.status.outbox?.filter((entry) => entry.sequence > sequence).map(({ type, causationId }) => [type, causationId])).toEqual([
+    expect(story.status.outbox?.filter((entry) => (entry.sequence ?? 0) > sequence).map(({ type, causationId }) => [type, causationId])).toEqual([
       ['ccm.lablet.session.grading', undefined], ['ccm.lablet.score_report.created', 'g1'], ['ccm.lablet.session.graded', 'g1'], ['ccm.lablet.session.stopping', 'g1'],
     ]);
     expect(story.status.inbox?.find(({ id }) => id === 'g1')).toMatchObject({ result: 'Applied' });

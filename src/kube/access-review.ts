@@ -1,0 +1,48 @@
+/** Who is asking, and may they? Both are the API server's to say: TokenReview and SubjectAccessReview. */
+import { z } from 'zod';
+import { ProtocolError } from './errors.ts';
+import type { KubeClient } from './client.ts';
+
+const userSchema = z.object({
+  username: z.string(),
+  uid: z.string().optional(),
+  groups: z.array(z.string()).optional(),
+  extra: z.record(z.string(), z.array(z.string())).optional(),
+});
+/** As a TokenReview names somebody, and as a SubjectAccessReview wants them. */
+export type KubeUser = z.output<typeof userSchema>;
+
+const tokenReview = z.object({ status: z.object({ authenticated: z.boolean().optional(), user: userSchema.partial().optional() }) });
+const accessReview = z.object({ status: z.object({ allowed: z.boolean() }) });
+
+/**
+ * Whose a token is that is good for the API server itself (`kubectl create token NAME`).
+ * @returns undefined if it is not valid
+ * @throws KubeError if the API server cannot say; ForbiddenError if we may not ask it (create tokenreviews)
+ */
+export async function whoIs(client: KubeClient, token: string, signal: AbortSignal): Promise<KubeUser | undefined> {
+  const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token } };
+  const answer = tokenReview.safeParse(await client.raw('POST', '/apis/authentication.k8s.io/v1/tokenreviews', review, { signal }));
+  if (!answer.success) throw new ProtocolError('tokenreviews: the answer is not a TokenReview');
+  const { authenticated, user } = answer.data.status;
+  return authenticated === true ? userSchema.safeParse(user).data : undefined;
+}
+
+/** What somebody wants to do; without a namespace: in all of them, or to a resource that is in none. */
+export interface Access {
+  readonly group: string;
+  readonly resource: string;
+  readonly verb: string;
+  readonly namespace?: string | undefined;
+}
+
+/**
+ * May this user? RBAC (or whatever authorises in this cluster) decides; the resource need not exist.
+ * @throws KubeError if the API server cannot say; ForbiddenError if we may not ask it (create subjectaccessreviews)
+ */
+export async function mayDo(client: KubeClient, { username, uid, groups, extra }: KubeUser, access: Access, signal: AbortSignal): Promise<boolean> {
+  const review = { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec: { user: username, uid, groups, extra, resourceAttributes: access } };
+  const answer = accessReview.safeParse(await client.raw('POST', '/apis/authorization.k8s.io/v1/subjectaccessreviews', review, { signal }));
+  if (!answer.success) throw new ProtocolError('subjectaccessreviews: the answer is not a SubjectAccessReview');
+  return answer.data.status.allowed;
+}
