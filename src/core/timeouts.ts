@@ -1,7 +1,9 @@
 /**
- * Every limit of contract §2.6 in milliseconds, in one place. `TIME_SCALE` divides those that are marked so
- * in `scaleTimeouts`; leases, network time-outs, HTTP retries and caches are not here: they stay real.
+ * Every limit of contract §2.6 in milliseconds, in one place. The variable TIMEOUTS changes them (`readTimeouts`) and
+ * TIME_SCALE divides them (`scaleTimeouts`); leases, network time-outs, HTTP retries and caches are not here: they stay
+ * real. What belongs to a lab or a host is in its definition or template: no-show, boot lead, hard end, steps, drain.
  */
+import { parseDuration } from './duration.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -34,6 +36,10 @@ export interface Timeouts {
   historyTtl: number;
   /** An unreachable worker counts as lost after this. */
   workerUnreachable: number;
+  /** A machine that is not Running so long after its launch or restart has failed. */
+  provisioning: number;
+  /** What a drain past its limit has not ended is ended by force after this (T21). */
+  drainForce: number;
   /** Limit of Collecting (T14). */
   collection: number;
   /** Limit of Grading (T16). */
@@ -64,6 +70,8 @@ export const TIMEOUTS: Timeouts = {
   archiveTtl: HOUR,
   historyTtl: 24 * HOUR,
   workerUnreachable: 10 * MINUTE,
+  provisioning: 30 * MINUTE,
+  drainForce: 60 * MINUTE,
   collection: 10 * MINUTE,
   grading: 30 * MINUTE,
   teardown: 10 * MINUTE,
@@ -75,6 +83,37 @@ export const TIMEOUTS: Timeouts = {
 
 /** The scheduling gate before a booked start: 20 min worker boot and 15 min instantiate. */
 export const SCHEDULING_GATE = 35 * MINUTE;
+
+const MOST_ATTEMPTS = 20;
+const LONGEST = 365 * 24 * HOUR;
+
+/**
+ * The limits with those that an installation sets otherwise.
+ * @param text `name=value` pairs, comma-separated: `hold=2h,archiveTtl=30m,instantiateAttempts=5`
+ * @throws RangeError that says what to write
+ */
+export function readTimeouts(text: string): Timeouts {
+  const set: Record<string, number> = {};
+  for (const pair of text.split(',').map((part) => part.trim()).filter((part) => part !== '')) {
+    const [name = '', value = '', ...rest] = pair.split('=').map((part) => part.trim());
+    if (rest.length > 0 || value === '') throw new RangeError(`"${pair.slice(0, 60)}" is no pair such as hold=2h`);
+    if (!Object.hasOwn(TIMEOUTS, name)) throw new RangeError(`there is no limit "${name.slice(0, 40)}"; there are ${Object.keys(TIMEOUTS).join(', ')}`);
+    set[name] = name === 'instantiateAttempts' ? attempts(value) : limit(name, value);
+  }
+  return { ...TIMEOUTS, ...set };
+}
+
+function attempts(value: string): number {
+  const count = Number(value);
+  if (!Number.isInteger(count) || count < 1 || count > MOST_ATTEMPTS) throw new RangeError(`instantiateAttempts is a whole number from 1 to ${MOST_ATTEMPTS}`);
+  return count;
+}
+
+function limit(name: string, value: string): number {
+  const ms = parseDuration(value);
+  if (ms < SECOND || ms > LONGEST) throw new RangeError(`${name} is from 1s to ${LONGEST / HOUR}h`);
+  return ms;
+}
 
 /** The same limits in a world whose clock of the domain runs `scale` times as fast (demo, soak). */
 export function scaleTimeouts(scale: number, timeouts: Timeouts = TIMEOUTS): Timeouts {
