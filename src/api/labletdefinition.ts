@@ -129,7 +129,7 @@ export const labletDefinitionSpec = z
         .array(
           z.object({
             label: text(128).describe('Label of the node.'),
-            visible: z.boolean().default(true).describe('Shown to the candidate.'),
+            visible: z.boolean().optional().describe('Shown to the candidate? Absent: as the tag hidden and the kind of the node say.'),
             credentialsSecretRef: secretKeyRef().optional().describe('Password of the device, from a Secret of this namespace.'),
           }),
         )
