@@ -1,5 +1,5 @@
 /** The systems outside of the cluster that the controller speaks to over HTTP. */
-export type ExternalSystem = 'cml' | 'lds' | 'grading' | 's3';
+export type ExternalSystem = 'cml' | 'lds' | 'grading' | 's3' | 'ec2';
 
 /**
  * What went wrong, in the terms a controller decides by:
@@ -11,6 +11,7 @@ export type ExternalSystem = 'cml' | 'lds' | 'grading' | 's3';
  * - `timeout` no answer in time to a call that only reads.
  * - `outcomeUnknown` a call with an effect was cut off: it may or may not have happened (see OutcomeUnknownError).
  * - `circuitOpen` not sent: the host failed so often in a row that it is left alone for a while.
+ * - `capacity` EC2 has no such machine to give, or our quota is used up: elsewhere, or later, it may.
  * - `badResponse` an answer that breaks the contract: not the JSON expected, too large, a redirect.
  */
 export type ExternalErrorKind =
@@ -22,11 +23,12 @@ export type ExternalErrorKind =
   | 'timeout'
   | 'outcomeUnknown'
   | 'circuitOpen'
+  | 'capacity'
   | 'badResponse';
 
 const RETRYABLE: ReadonlySet<ExternalErrorKind> = new Set(['conflict', 'unavailable', 'timeout', 'outcomeUnknown', 'circuitOpen']);
 
-const SYSTEM_NAMES: Readonly<Record<ExternalSystem, string>> = { cml: 'CML', lds: 'LDS', grading: 'GradingEngine', s3: 'S3' };
+const SYSTEM_NAMES: Readonly<Record<ExternalSystem, string>> = { cml: 'CML', lds: 'LDS', grading: 'GradingEngine', s3: 'S3', ec2: 'EC2' };
 
 export interface ExternalErrorDetails {
   readonly system: ExternalSystem;
@@ -45,7 +47,7 @@ export interface ExternalErrorDetails {
 }
 
 /**
- * A call to CML, LDS, the GradingEngine or S3 failed. The message is fit for a condition or a Kubernetes Event:
+ * A call to CML, LDS, the GradingEngine, S3 or EC2 failed. The message is fit for a condition or a Kubernetes Event:
  * "CML cml-01.example.org: PUT /labs/{id}/start: 400 Licence node limit (20) reached".
  */
 export class ExternalError extends Error {
