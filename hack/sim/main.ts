@@ -1,4 +1,4 @@
-/** The simulators as processes: `npm run sim -- cml|lds|grading --help`. */
+/** The simulators as processes: `npm run sim -- cml|lds|grading|ec2 --help`. */
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pino from 'pino';
@@ -10,6 +10,7 @@ import type { SimulatorOptions } from './common/options.ts';
 import { runProcess, type Runnable } from './common/process.ts';
 import { loadScript } from './common/script.ts';
 import { parseDuration, timeScaleOf } from './common/time.ts';
+import { createEc2Simulator } from './ec2/simulator.ts';
 import { createGradingSimulator } from './grading/simulator.ts';
 import { createLdsSimulator } from './lds/simulator.ts';
 
@@ -48,6 +49,16 @@ interface EventFlags extends CommonFlags {
 interface GradingFlags extends EventFlags {
   scoreShape: 'flat' | 'nested';
   tokenLifetime: number;
+}
+
+interface Ec2Flags extends CommonFlags {
+  upstream: string;
+  transition: number;
+  firstAddress: string;
+  cmlPort?: number;
+  cmlBoot: number;
+  bootDelay: number;
+  license: LicenseKind;
 }
 
 /** Makes a reader's error one of the command line: its message, without a stack. */
@@ -156,7 +167,21 @@ const grading = withEvents(command('grading', 'a GradingEngine, with its token e
     ...(flags.script !== undefined && { rules: loadScript(flags.script).grading }),
   })));
 
-const program = new Command('sim').description('Simulators of the systems around the controller').addCommand(cml).addCommand(lds).addCommand(grading);
+const ec2 = command('ec2', 'EC2 before a moto server, with client tokens, delays, faults and other hands')
+  .requiredOption('--upstream <url>', 'the moto server')
+  .option('--transition <duration>', 'from a launch, start, stop or termination until it is done', aDuration, 0)
+  .option('--first-address <address>', 'address of the first instance, the others follow', '127.20.0.1')
+  .option('--cml-port <port>', 'every running instance serves a simulated CML on this port of its address', aPort)
+  .option('--cml-boot <duration>', 'from a running instance until its CML is ready', aDuration, 0)
+  .option('--boot-delay <duration>', 'from start to boot of a node there', aDuration, 3_000)
+  .addOption(new Option('--license <kind>', 'licence of each CML; none waits for a registration').choices(LICENSES).default('none'))
+  .action(async (flags: Ec2Flags) => run(flags, 'ec2', createEc2Simulator({
+    ...common(flags), upstream: flags.upstream, transitionMs: flags.transition, firstAddress: flags.firstAddress,
+    cml: { user: flags.user, password: flags.password, readyAfterMs: flags.cmlBoot, bootDelayMs: flags.bootDelay, license: flags.license },
+    ...(flags.cmlPort !== undefined && { cmlPort: flags.cmlPort }),
+  })));
+
+const program = new Command('sim').description('Simulators of the systems around the controller').addCommand(cml).addCommand(lds).addCommand(grading).addCommand(ec2);
 
 try {
   await program.parseAsync();

@@ -6,7 +6,7 @@ import { z } from 'zod';
 
 const ready = z.object({ sim: z.string(), url: z.url(), seed: z.string() });
 
-export type SimKind = 'cml' | 'lds' | 'grading';
+export type SimKind = 'cml' | 'lds' | 'grading' | 'ec2';
 
 /** A simulator in a process of its own. */
 export interface SimProcess {
