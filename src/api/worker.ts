@@ -51,6 +51,15 @@ export const workerTemplateSpec = rules(
       })
       .optional()
       .describe('Network of EC2 instances.'),
+    endpoint: z
+      .object({
+        scheme: z.enum(['https', 'http']).default('https').describe('How CML is spoken to; http only where the network is trusted.'),
+        port: portNumber().default(443).describe('Port of CML.'),
+        address: z.enum(['Private', 'Public']).default('Private').describe('Address of the instance that the controller and candidates reach.'),
+      })
+      .optional()
+      .describe('Where the CML of an instance is found (ec2); absent: https, port 443, private address.'),
+    stoppedTtl: duration().optional().describe('A Stopped instance is terminated after this; absent: never (ec2).'),
     tags: z.record(text(128), z.string().max(256)).optional().meta({ maxProperties: 40 }).describe('More tags for EC2 instances.'),
     cmlCredentialsSecretRef: secretKeyRef().optional().describe("Secret in the controller's namespace with the keys username, password and, optionally, ca.crt."),
     licenseTokenSecretRef: secretKeyRef().optional().describe("Secret in the controller's namespace with the licence token."),
@@ -110,6 +119,7 @@ export const workerStatus = z
     observedGeneration: z.number().int().min(0).optional().describe('metadata.generation that this status speaks of.'),
     phase: z.enum(WORKER_PHASES).optional().describe('Where the worker is in its life.'),
     instanceId: text(64).optional().describe('EC2 instance.'),
+    instanceState: text(32).optional().describe('State of the EC2 instance as EC2 says it; gone: EC2 does not know it.'),
     imageId: text(64).optional().describe('EC2 image.'),
     imageName: text(256).optional().describe('Name of the EC2 image.'),
     endpoint: text(512).optional().describe('URL of the CML host in use.'),
@@ -122,6 +132,7 @@ export const workerStatus = z
         state: text(64).optional().describe('Authorisation as CML says it.'),
         product: text(64).optional().describe('Personal, Enterprise or Evaluation.'),
         nodeLimit: z.number().int().min(0).optional().describe('Most nodes that the licence allows.'),
+        registeredByUs: z.boolean().optional().describe('Did the controller register it? Then it gives it back when the worker goes.'),
       })
       .optional()
       .describe('Licence of the host.'),
@@ -139,7 +150,9 @@ export const workerStatus = z
     foreignLabs: z.number().int().min(0).optional().describe('Labs on the host that are not ours; never touched.'),
     unreachableSince: time().optional().describe('Since when the CML host does not answer.'),
     launchGeneration: z.number().int().min(0).optional().describe('Number of the launch; part of its idempotency token.'),
+    failedGeneration: z.number().int().min(0).optional().describe('metadata.generation that failed; a newer one is a new try.'),
     drainStartedAt: time().optional().describe('Start of the drain.'),
+    drainDoneBy: time().optional().describe('When the last session on it will have ended, at the latest.'),
     drain: z
       .object({
         by: z.enum(['User', 'Autoscaler']).describe('Who asked for it.'),

@@ -51,6 +51,7 @@ const schema = z.object({
   EVIDENCE_URL: z.string().refine((url) => url.startsWith('file://') || parseS3Uri(url) !== undefined, 'must be a file: URL or s3://BUCKET/PREFIX').optional(),
   AWS_ENDPOINT_URL_S3: httpUrl.optional(),
   TOPOLOGY_ALLOW_HOSTS: hosts,
+  ORPHAN_INSTANCE_POLICY: z.enum(['Report', 'Terminate']).default('Report'),
   WATCH_NAMESPACES: list,
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   CLUSTER_ID: z.string().regex(/^[0-9a-f]{4}$/, 'must be 4 hexadecimal digits in lower case').optional(),

@@ -6,6 +6,7 @@ import { createClientFactory } from '../clients/factory.ts';
 import { fileEvidence } from '../clients/evidence/file.ts';
 import { s3Evidence } from '../clients/evidence/s3.ts';
 import { S3 } from '../clients/s3.ts';
+import { createProviders } from '../clients/ec2/providers.ts';
 import { createTopologySources } from '../clients/topology/sources.ts';
 import { definitionController } from '../controllers/definition/controller.ts';
 import { labController } from '../controllers/lab/controller.ts';
@@ -16,6 +17,7 @@ import { sessionController } from '../controllers/session/controller.ts';
 import { gather } from '../controllers/session/gather.ts';
 import { tellTransitions } from '../controllers/session/tell.ts';
 import { workerController } from '../controllers/worker/controller.ts';
+import { templateController } from '../controllers/worker/template.ts';
 import { scaleTimeouts } from '../core/timeouts.ts';
 import { MAX_TOPOLOGY_BYTES } from '../core/topology/parse.ts';
 import { Emitter } from '../events/emitter.ts';
@@ -59,6 +61,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     metrics.externalCallDuration.observe({ system }, seconds);
   };
   const clients = createClientFactory({ credentials: (key, options) => secrets.credentials(key, options), onCall });
+  const providers = createProviders({ onCall });
   const s3 = { endpoint: config.AWS_ENDPOINT_URL_S3, onCall };
   // A topology is read again by itself; a step that keeps evidence has one try, so what it calls has several.
   const [topologyObjects, evidenceObjects] = [new S3(s3), new S3({ ...s3, attempts: 8 })];
@@ -78,7 +81,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
   });
 
   const deps: Deps = {
-    client, caches, clock, log, metrics, clients, secrets, leadership: elector.leadership, events: recorder,
+    client, caches, clock, log, metrics, clients, providers, secrets, leadership: elector.leadership, events: recorder,
     outbox: { amend: emitter.amend, isDrained: (object) => emitter.isDrained(object), abandon: (object, signal) => emitter.abandon(object, signal) },
     revisions: new RevisionStore(client),
     evidence: evidenceStore(config.EVIDENCE_URL, evidenceObjects),
@@ -104,7 +107,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
       httpServer({ name: 'web server', app: webApp({ log, routers: { '/schemas': schemasRouter() } }), port: config.WEB_PORT, host: config.LISTEN_HOST, listening: (webPort) => log.info({ webPort }, 'listening') }),
     ],
     always: [recorder],
-    leaderOnly: [definitionController(deps), workerController(deps), labController(deps), schedulerController(deps), sessionController(deps), emitter],
+    leaderOnly: [definitionController(deps), workerController(deps), templateController(deps), labController(deps), schedulerController(deps), sessionController(deps), emitter],
     elector,
   });
   metrics.onScrape(() => {
@@ -115,7 +118,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
   return {
     manager, log,
     close: async () => {
-      await Promise.all([clients.close(), topologies.close(), topologyObjects.close(), evidenceObjects.close(), ...sinks.map((sink) => sink.close()), deadLetter?.close()]);
+      await Promise.all([clients.close(), providers.close(), topologies.close(), topologyObjects.close(), evidenceObjects.close(), ...sinks.map((sink) => sink.close()), deadLetter?.close()]);
       await client.close();
     },
   };
@@ -128,6 +131,7 @@ async function settings(config: Config, client: KubeClient, emit: boolean): Prom
     scale: config.TIME_SCALE,
     clusterId: config.CLUSTER_ID ?? (await clusterId(client)),
     namespace: config.POD_NAMESPACE,
+    orphanInstancePolicy: config.ORPHAN_INSTANCE_POLICY,
     emit,
     lds: config.LDS_URL === undefined ? undefined : { endpoint: config.LDS_URL, credentialsKey: secret(config.LDS_CREDENTIALS_SECRET) },
     grading: config.GRADING_ENGINE_URL === undefined ? undefined : { endpoint: config.GRADING_ENGINE_URL, tokenUrl: config.GRADING_TOKEN_URL ?? '', credentialsKey: secret(config.GRADING_CREDENTIALS_SECRET) },

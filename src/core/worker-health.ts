@@ -1,10 +1,10 @@
-/** What a look at a CML host says of its Worker: address, version, licence (contract §7), and the conditions made of them. Pure. */
+/** What a look at a machine and at its CML says of a Worker: address, version, licence (contract §7), and the conditions made of them. Pure. */
 import { isDeleting } from '../api/meta.ts';
 import { isTrue, getCondition, setCondition } from './conditions.ts';
 import { fromTime, toTime } from './time.ts';
 import type { Worker, WorkerStatus } from '../api/worker.ts';
 import type { ConditionUpdate } from './conditions.ts';
-import type { LicenseFacts, WorkerWorld } from './worker-world.ts';
+import type { LicenseFacts, Registration, WorkerWorld } from './worker-world.ts';
 
 /** Most nodes on a host with a personal licence; the others are limited by the template alone (contract §7). */
 const PERSONAL_NODES = 20;
@@ -18,7 +18,18 @@ export function licenseProduct(product: string): string {
   return known ?? (product === '' ? 'Unknown' : product.slice(0, 64));
 }
 
-/** Puts what was seen into a draft status. Nothing moves if nothing is new but the heartbeat. */
+/** Puts what the provider shows of the machine into a draft status: its state always, its address while it runs. */
+export function applyInstance(draft: WorkerStatus, worker: Worker, { instance }: WorkerWorld): void {
+  if (!instance || (instance.state === 'gone' && draft.instanceId === undefined)) return;
+  draft.instanceState = instance.state;
+  if (instance.id !== undefined) draft.instanceId = instance.id;
+  if (instance.imageId !== undefined) draft.imageId = instance.imageId;
+  if (instance.state !== 'running' || instance.address === undefined || instance.endpoint === undefined) return;
+  draft.endpoint = instance.endpoint;
+  draft.address = worker.spec.overrides?.address ?? instance.address;
+}
+
+/** Puts what was seen of CML into a draft status. Nothing moves if nothing is new but the heartbeat. */
 export function applyProbe(draft: WorkerStatus, worker: Worker, world: WorkerWorld, now: Date): void {
   const { probe } = world;
   const { generation } = worker.metadata;
@@ -39,7 +50,7 @@ export function applyProbe(draft: WorkerStatus, worker: Worker, world: WorkerWor
   else if (probe.state !== 'unconfigured') {
     Reflect.deleteProperty(draft, 'unreachableSince');
     const last = fromTime(draft.lastProbeTime);
-    if (last === undefined || now.getTime() - last.getTime() >= world.heartbeat) draft.lastProbeTime = toTime(now);
+    if (last === undefined || now.getTime() - last.getTime() >= world.limits.heartbeat) draft.lastProbeTime = toTime(now);
   }
   switch (probe.state) {
     case 'unreachable':
@@ -57,29 +68,35 @@ export function applyProbe(draft: WorkerStatus, worker: Worker, world: WorkerWor
       draft.foreignPorts = [...probe.foreignPorts];
       draft.foreignLabs = probe.foreignLabs;
       set({ type: 'CMLReady', status: 'True', reason: 'Ready', message: `CML ${probe.version} answers and accepts the credentials.` });
-      applyLicense(draft, probe.license, world.wantedLicense, set);
+      applyLicense(draft, probe.license, world, set);
   }
 }
 
-/** What a person must set right before the host can be asked at all. */
-function unusableBy({ spec }: Worker, { offer }: WorkerWorld): { reason: string; message: string } | undefined {
-  if (spec.provider !== 'static') return { reason: 'ProviderUnsupported', message: `Workers with provider ${spec.provider} are not run by this version of the controller; use provider static with the endpoint of a CML host.` };
+/** Why CML cannot be asked at all: something that a person must set right, or a machine that does not run. */
+function unusableBy({ spec }: Worker, { offer, instance }: WorkerWorld): { reason: string; message: string } | undefined {
   if (!offer) return { reason: 'TemplateNotFound', message: `WorkerTemplate ${spec.templateName} does not exist. Create it, or give spec.overrides.capacity and spec.overrides.maxNodes.` };
+  if (instance && instance.state !== 'running') return { reason: 'InstanceNotRunning', message: `Its instance is ${instance.state}.` };
   return undefined;
 }
 
 /** The template's licence is the wish, the one read from CML the truth. */
-function applyLicense(draft: WorkerStatus, { registration, authorization, product }: LicenseFacts, wanted: string | undefined, set: (update: ConditionUpdate) => void): void {
+function applyLicense(draft: WorkerStatus, { registration, authorization, product }: LicenseFacts, world: WorkerWorld, set: (update: ConditionUpdate) => void): void {
+  const { wantedLicense: wanted } = world;
   const name = licenseProduct(product);
-  draft.license = { product: name, ...(authorization === '' ? {} : { state: authorization }), ...(name === 'Personal' ? { nodeLimit: PERSONAL_NODES } : {}) };
+  const registeredByUs = draft.license?.registeredByUs === true || world.registration?.reason === 'Registering';
+  draft.license = { product: name, ...(authorization === '' ? {} : { state: authorization }), ...(name === 'Personal' ? { nodeLimit: PERSONAL_NODES } : {}), ...(registeredByUs ? { registeredByUs } : {}) };
   if (registration !== 'COMPLETED' || authorization !== 'IN_COMPLIANCE') {
-    set({ type: 'Licensed', status: 'False', reason: 'NotLicensed', message: `CML says registration ${registration || 'unknown'}, authorization ${authorization || 'unknown'}. Register the licence on the host.` });
+    set({ type: 'Licensed', status: 'False', ...(world.registration ?? notLicensed(registration, authorization)) });
   } else if (wanted !== undefined && wanted !== name) {
     set({ type: 'Licensed', status: 'False', reason: 'LicenseMismatch', message: `The template asks for a licence ${wanted}, the host has ${product}. Correct licenseType of the WorkerTemplate, or the licence of the host.` });
   } else {
     set({ type: 'Licensed', status: 'True', reason: 'InCompliance', message: `${product}, in compliance.` });
   }
 }
+
+const notLicensed = (registration: string, authorization: string): Omit<Registration, 'reason'> & { reason: string } => ({
+  reason: 'NotLicensed', message: `CML says registration ${registration || 'unknown'}, authorization ${authorization || 'unknown'}. Register the licence on the host, or name licenseTokenSecretRef in its WorkerTemplate.`,
+});
 
 /** The condition Schedulable: may a session be placed on it now? The phase must be final when it is called. */
 export function setSchedulable(draft: WorkerStatus, worker: Worker, world: WorkerWorld, now: Date): void {

@@ -1,4 +1,4 @@
-/** The pass over one Worker: probe its CML host if it is time, judge, write once. The rules are in src/core/worker-lifecycle.ts. */
+/** The pass over one Worker: see to its machine, its CML and its licence, judge, write once. The rules are in src/core/worker-table.ts. */
 import { ANNOTATIONS, FINALIZER } from '../../api/group.ts';
 import { WORKERS } from '../../api/kinds.ts';
 import { isDeleting, objectKey } from '../../api/meta.ts';
@@ -12,8 +12,13 @@ import { addFinalizer, removeFinalizer } from '../../runtime/finalizers.ts';
 import { after, done, soonest } from '../../runtime/result.ts';
 import { decideAndWrite, writeStatus } from '../../runtime/status-writer.ts';
 import { CounterPace } from '../pace.ts';
-import { count, ensureDemands, gather } from './gather.ts';
-import { deletionWaits, noticesFor, unready } from './notices.ts';
+import { count, ensureDemands, gather, isIdle } from './gather.ts';
+import { InstanceWatch } from './instances.ts';
+import { Launcher } from './launch.ts';
+import { Licenses } from './license.ts';
+import { factsOf } from './machine.ts';
+import { deletionWaits, drainOverdue, noticesFor, unready } from './notices.ts';
+import { power } from './power.ts';
 import { ProbeSchedule } from './schedule.ts';
 import { probe } from './probe.ts';
 import { DemandCache } from './snapshot.ts';
@@ -26,11 +31,13 @@ import type { Probe, WorkerWorld } from '../../core/worker-world.ts';
 import type { PassContext } from '../../runtime/pass.ts';
 import type { Outcome } from '../../runtime/result.ts';
 import type { Deps } from '../deps.ts';
+import type { Seen } from './gather.ts';
 
 export function workerController(deps: Deps): Controller {
-  const passes = new WorkerPasses(deps);
+  const watch = new InstanceWatch(deps);
+  const passes = new WorkerPasses(deps, watch);
   return new Controller({
-    name: 'worker', sources: workerSources(deps), clock: deps.clock, log: deps.log, metrics: deps.metrics,
+    name: 'worker', sources: [...workerSources(deps), watch], clock: deps.clock, log: deps.log, metrics: deps.metrics,
     reconcile: (key, pass) => passes.reconcile(key, pass),
   });
 }
@@ -40,9 +47,15 @@ class WorkerPasses {
   private readonly pace: CounterPace;
   private readonly probes: ProbeSchedule;
   private readonly demands: DemandCache;
+  private readonly watch: InstanceWatch;
+  private readonly launcher: Launcher;
+  private readonly licenses: Licenses;
 
-  constructor(deps: Deps) {
+  constructor(deps: Deps, watch: InstanceWatch) {
     this.deps = deps;
+    this.watch = watch;
+    this.launcher = new Launcher(deps, watch);
+    this.licenses = new Licenses(deps);
     this.pace = new CounterPace(deps.clock);
     this.probes = new ProbeSchedule(deps.clock, deps.settings.timeouts.resync);
     this.demands = new DemandCache(deps);
@@ -59,12 +72,35 @@ class WorkerPasses {
     }
     if (worker.status?.phase === 'Terminated') return isDeleting(worker) ? this.letGo(worker, pass) : done();
 
-    const seen = await this.look(worker, pass);
+    const seen = await this.see(worker, pass);
     await ensureDemands(deps, worker, this.demands, pass.signal);
     const written = await this.write(worker, gather(deps, worker, seen, this.demands), pass);
     if (written.rows.length > 0) return after(0, 'a transition was written');
-    const next = this.probes.dueIn(written.worker);
-    return soonest(written.outcome, next === undefined ? done() : after(next, 'the CML host is asked again'));
+    return soonest(written.outcome, ...this.waits(written.worker));
+  }
+
+  /** Acts as the phase asks, and looks: launch, power, probe, licence. Each asks first what is there already. */
+  private async see(worker: Worker, pass: PassContext): Promise<Seen> {
+    const { deps, watch } = this;
+    const launch = await this.launcher.attempt(worker, pass);
+    const before = watch.of(worker);
+    const licenseReleased = await this.licenses.release(worker, worker.spec.provider === 'static' || (before !== undefined && before !== 'gone' && before.state === 'running'), pass);
+    const machine = worker.spec.provider === 'ec2' ? await power(deps, watch, worker, { idle: isIdle(deps, worker), licenseReleased }, pass) : undefined;
+    const probed = await this.look(worker, pass);
+    const registration = await this.licenses.register(worker, probed, pass);
+    const template = deps.caches.templates.get(worker.spec.templateName);
+    const seenMachine = machine === 'gone' ? ({ state: 'gone' } as const) : machine && factsOf(machine, template);
+    return { launch, licenseReleased, probe: probed, registration, instance: launch?.state === 'launched' ? launch.instance : seenMachine };
+  }
+
+  /** What the next pass waits for beside the deadlines of the rules. */
+  private waits(worker: Worker): Outcome[] {
+    const [probeIn, launchIn, releaseIn] = [this.probes.dueIn(worker), this.launcher.dueIn(worker), this.licenses.releaseDueIn(worker)];
+    return [
+      probeIn === undefined ? done() : after(probeIn, 'the CML host is asked again'),
+      launchIn === 0 ? done() : after(launchIn, 'the launch is tried again'),
+      releaseIn === undefined ? done() : after(releaseIn, 'the licence is given back'),
+    ];
   }
 
   /** Asks the CML host if it is time. */
@@ -121,6 +157,7 @@ class WorkerPasses {
       pass.log.warn({ worker: objectKey(worker), uid: worker.metadata.uid, reason: is.reason, message: is.message }, 'the worker cannot be used');
       events.record(unready(worker, is.reason, is.message ?? ''));
     }
+    if (worker.status?.phase === 'Draining' && worker.status.reason === 'DrainTimeout') events.record(drainOverdue(worker));
     if (isDeleting(worker) && world.sessions.length > 0) events.record(deletionWaits(worker, world.sessions));
     metrics.orphanedLabs.set({ worker: worker.metadata.name }, countOrphans(this.deps, worker, this.probes.foreignLabs(worker)));
     metrics.portsFree.set({ worker: worker.metadata.name }, worker.status?.capacity?.available.ports ?? 0);
@@ -132,7 +169,7 @@ class WorkerPasses {
     const wait = await lastEvents(deps, worker, fromTime(worker.status?.history?.at(-1)?.at), pass);
     if (wait) return wait;
     await removeFinalizer({ client: deps.client, resource: WORKERS, object: worker, finalizer: FINALIZER, signal: pass.signal });
-    this.probes.forget(worker.metadata.uid);
+    for (const memory of [this.probes, this.watch, this.launcher, this.licenses]) memory.forget(worker.metadata.uid);
     this.pace.forget(worker.metadata.uid);
     deps.metrics.portsFree.remove({ worker: worker.metadata.name });
     deps.metrics.orphanedLabs.remove({ worker: worker.metadata.name });

@@ -22,7 +22,7 @@ export async function probe(deps: Deps, worker: Worker, offer: Offer, foreign: F
     if (!(error instanceof ExternalError)) throw error;
     if (error.kind === 'unauthorized') return { state: 'notReady', reason: 'LoginRefused', message: `${error.message}. Correct username and password in the Secret of cmlCredentialsSecretRef.` };
     if (error.kind === 'badResponse' || error.kind === 'badRequest' || error.kind === 'notFound') {
-      return { state: 'notReady', reason: 'UnexpectedAnswer', message: `${error.message}. Check that spec.endpoint is the URL of a CML host.` };
+      return { state: 'notReady', reason: 'UnexpectedAnswer', message: `${error.message}. Check that ${worker.spec.endpoint === undefined ? 'the endpoint of its WorkerTemplate leads to' : 'spec.endpoint is the URL of'} a CML host.` };
     }
     return { state: 'unreachable', message: `${error.message}.` };
   }

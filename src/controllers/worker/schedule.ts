@@ -32,9 +32,11 @@ export class ProbeSchedule {
   /** In how many milliseconds the host is to be asked; undefined: its phase does not depend on it. */
   dueIn(worker: Worker): number | undefined {
     const { spec, status, metadata } = worker;
-    if (spec.provider !== 'static') return undefined;
+    const isMachine = spec.provider === 'ec2';
+    // A machine has an address, and a CML to ask, only while it runs.
+    if (isMachine && (status?.instanceState !== 'running' || status.endpoint === undefined)) return undefined;
     const phase = status?.phase ?? 'Pending';
-    const resumes = phase === 'Stopped' && spec.desiredState === 'Running' && !status?.drain;
+    const resumes = !isMachine && phase === 'Stopped' && spec.desiredState === 'Running' && !status?.drain;
     if (!['Starting', 'Running', 'Draining'].includes(phase) && !resumes) return undefined;
     const last = this.asks.get(metadata.uid);
     if (last?.spec !== specKey(worker)) return 0;
@@ -61,4 +63,4 @@ export class ProbeSchedule {
   }
 }
 
-const specKey = ({ spec }: Worker): string => JSON.stringify([spec.endpoint, spec.overrides]);
+const specKey = ({ spec, status }: Worker): string => JSON.stringify([spec.endpoint ?? status?.endpoint, spec.overrides]);
