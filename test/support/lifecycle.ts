@@ -6,6 +6,7 @@ import { labController } from '../../src/controllers/lab/controller.ts';
 import { schedulerController } from '../../src/controllers/scheduler/controller.ts';
 import { sessionController } from '../../src/controllers/session/controller.ts';
 import { workerController } from '../../src/controllers/worker/controller.ts';
+import { templateController } from '../../src/controllers/worker/template.ts';
 import { scaleTimeouts, type Timeouts } from '../../src/core/timeouts.ts';
 import { NotFoundError } from '../../src/kube/errors.ts';
 import { startDeps, type TestDeps } from './deps.ts';
@@ -78,7 +79,7 @@ export async function startLifecycle({ world = {}, timeouts = {} }: LifecycleOpt
 
   return {
     ...test, sims, session,
-    runAll: () => test.run(definitionController(deps), workerController(deps), labController(deps), schedulerController(deps), sessionController(deps)),
+    runAll: () => test.run(definitionController(deps), workerController(deps), templateController(deps), labController(deps), schedulerController(deps), sessionController(deps)),
     define: async (name, spec = {}) => {
       await client.create(LABLET_DEFINITIONS, newDefinition(namespace, name, { spec }));
       return eventually(async () => {

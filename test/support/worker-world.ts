@@ -15,13 +15,23 @@ export function staticWorker(status?: WorkerStatus, { deleted = false, forced = 
   };
 }
 
+/** A worker on EC2. */
+export function machineWorker(status?: WorkerStatus, parts: Parameters<typeof staticWorker>[1] = {}): Worker {
+  const worker = staticWorker(status, { provider: 'ec2', templateName: 'metal', ...parts });
+  Reflect.deleteProperty(worker.spec, 'endpoint');
+  return worker;
+}
+
 export const readyProbe = (change: Partial<Probe & { state: 'ready' }> = {}): Probe => ({
   state: 'ready', version: '2.9.1+build.4', license: { registration: 'COMPLETED', authorization: 'IN_COMPLIANCE', product: 'CML_Enterprise' },
   nodeDefinitions: ['iosv', 'ubuntu'], nestedVirtualization: true, foreignPorts: [], foreignLabs: 0, ...change,
 });
 
 /** A world of `onprem`, where nothing is bound to the worker and nobody has asked its host. */
-export const workerWorld = (change: Partial<WorkerWorld> = {}): WorkerWorld => ({
+export const workerWorld = ({ limits, ...change }: Partial<Omit<WorkerWorld, 'limits'>> & { limits?: Partial<WorkerWorld['limits']> } = {}): WorkerWorld => ({
   offer: { resources: { cpu: 16, memory: 64 * 2 ** 30, storage: 500 * 2 ** 30 }, maxNodes: 200, ports: { start: 2000, end: 7999 } },
-  wantedLicense: 'Enterprise', probe: undefined, sessions: [], unknownDemands: [], labs: 0, busyLabs: 0, teardown: 600_000, heartbeat: 300_000, emit: true, ...change,
+  wantedLicense: 'Enterprise', probe: undefined, registration: undefined, instance: undefined, launch: undefined, licenseReleased: true,
+  sessions: [], lastSessionEnd: undefined, unknownDemands: [], labs: 0, busyLabs: 0, emit: true,
+  limits: { teardown: 600_000, heartbeat: 300_000, provisioning: 1_800_000, drain: 14_400_000, drainForce: 3_600_000, stoppedTtl: undefined, settle: 5_000, ...limits },
+  ...change,
 });
