@@ -5,7 +5,7 @@
 import { MANAGER } from './group.ts';
 import { LABLET_DEFINITIONS, LABLET_SESSIONS, LABS, SCORE_REPORTS, WORKERS, WORKER_TEMPLATES } from './kinds.ts';
 import type { KubeObject } from './meta.ts';
-import { CONFIGMAPS, CONTROLLER_REVISIONS, EVENTS, LEASES, NAMESPACES, SECRETS } from './resource.ts';
+import { CONFIGMAPS, CONTROLLER_REVISIONS, EVENTS, LEASES, NAMESPACES, SECRETS, TOKEN_REVIEWS } from './resource.ts';
 import type { ResourceOf } from './resource.ts';
 
 /** Namespace of the controller in config/ and the chart's default; POD_NAMESPACE says where it really is. */
@@ -61,6 +61,19 @@ export const OWN_NAMESPACE_RULES: readonly PolicyRule[] = [
   allow('leader election: the first replica makes the Lease', ['create'], [LEASES]),
   { ...allow('leader election', ['get', 'update', 'watch'], [LEASES]), resourceNames: [LEASE_NAME] },
   allow('credentials of CML, LDS and the GradingEngine, by name', ['get'], [SECRETS]),
+];
+
+/** Rules that only one setting needs; whoever uses it grants them, nobody else has to. */
+export interface OptionalRules {
+  /** Of the ClusterRole, after the controller's name, and of the file in config/rbac/optional. */
+  readonly name: string;
+  /** The setting. */
+  readonly when: string;
+  readonly rules: readonly PolicyRule[];
+}
+
+export const OPTIONAL_RULES: readonly OptionalRules[] = [
+  { name: 'token-review', when: 'INGEST_AUTH=token', rules: [allow('whose the bearer token of a sender of events is', ['create'], [TOKEN_REVIEWS])] },
 ];
 
 /** A role for people, added to the built-in role of the same name by aggregation. */

@@ -6,6 +6,7 @@ import { SOURCE } from '../api/events.ts';
 import { parseS3Uri } from '../clients/s3.ts';
 import { AddressGuard } from '../clients/topology/guard.ts';
 import { LOG_LEVELS } from '../telemetry/log.ts';
+import { ingestProblems, typeAliases } from './ingest-config.ts';
 
 /** The configuration cannot be used. The message names each variable and says what it should be. */
 export class ConfigError extends Error {
@@ -43,6 +44,14 @@ const schema = z.object({
   K_CE_OVERRIDES: z.string().optional(),
   K_CA_CERTS: z.string().optional(),
   INGEST_ALLOWED_SOURCES: list,
+  INGEST_TYPE_ALIASES: typeAliases,
+  INGEST_AUTH: z.enum(['none', 'token', 'secret', 'mtls']).default('none'),
+  INGEST_AUDIENCE: z.string().optional(),
+  INGEST_ALLOWED_SUBJECTS: list,
+  INGEST_SECRET: path.optional(),
+  INGEST_TLS_CERT: path.optional(),
+  INGEST_TLS_KEY: path.optional(),
+  INGEST_CLIENT_CA: path.optional(),
   LDS_URL: httpUrl.optional(),
   LDS_CREDENTIALS_SECRET: secretName.optional(),
   GRADING_ENGINE_URL: httpUrl.optional(),
@@ -81,6 +90,7 @@ export function readConfig(env: NodeJS.ProcessEnv, file?: string): Config {
     needs('GRADING_ENGINE_URL', 'GRADING_TOKEN_URL'),
     needs('GRADING_ENGINE_URL', 'GRADING_CREDENTIALS_SECRET'),
     config.TIME_SCALE !== 1 && config.LABLET_DEV !== '1' ? 'TIME_SCALE is for tests and demos: it needs LABLET_DEV=1' : undefined,
+    ...ingestProblems(config),
   ].filter((problem) => problem !== undefined);
   if (problems.length > 0) throw new ConfigError(problems.join('; '));
   return Object.freeze(config);

@@ -89,7 +89,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     settings: await settings(config, client, sinks.length > 0),
   };
   const ingest = new Ingest({
-    client, clock, log, metrics, sessions: caches.sessions, ownSource: config.CLOUDEVENTS_SOURCE, allowedSources: config.INGEST_ALLOWED_SOURCES,
+    client, clock, log, metrics, sessions: caches.sessions, ownSource: config.CLOUDEVENTS_SOURCE, allowedSources: config.INGEST_ALLOWED_SOURCES, typeAliases: config.INGEST_TYPE_ALIASES,
     world: async (session) => (await gather(deps, session, AbortSignal.timeout(10_000))).world,
     amend: emitter.amend,
     stored: (_before, after, { rows, notices, dropped }) => {
@@ -103,7 +103,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     caches: [caches.sessions, caches.definitions, caches.labs, caches.workers, caches.templates, caches.namespaces],
     first: [
       opsServer({ port: config.OPS_PORT, host: config.LISTEN_HOST, metrics, ready: () => manager.ready(), healthy: () => manager.healthy(), listening: (opsPort) => log.info({ opsPort }, 'listening') }),
-      ingestRunnable({ ingest, log, port: config.INGEST_PORT, host: config.LISTEN_HOST, isReady: () => manager.ready().ok, listening: (ingestPort) => log.info({ ingestPort }, 'listening') }),
+      await ingestRunnable({ config, ingest, client, clock, log, isReady: () => manager.ready().ok, listening: (ingestPort) => log.info({ ingestPort }, 'listening') }),
       httpServer({ name: 'web server', app: webApp({ log, routers: { '/schemas': schemasRouter() } }), port: config.WEB_PORT, host: config.LISTEN_HOST, listening: (webPort) => log.info({ webPort }, 'listening') }),
     ],
     always: [recorder],

@@ -47,7 +47,7 @@ const FORBIDDEN_TEXT = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u;
 const URI_REFERENCE = /^[^\s<>"{}|\\^`]+$/;
 const ABSOLUTE_URI = /^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>"{}|\\^`]+$/;
 const MEDIA_TYPE = /^[\w!#$&^.+*-]+\/[\w!#$&^.+*-]+(?:[ \t]*;.*)?$/;
-const TIMESTAMP = /^(\d{4}-(\d{2})-(\d{2}))[Tt](\d{2}):(\d{2}):(\d{2})(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;
+const TIMESTAMP = /^(\d{4}-(\d{2})-(\d{2}))[Tt](\d{2}):(\d{2}):(\d{2})(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
 const optional = new Set(['subject', 'time', 'datacontenttype', 'dataschema']);
 const required = ['id', 'source', 'type'] as const;

@@ -21,6 +21,8 @@ export interface ParsedRequest {
   readonly mode: ContentMode | 'batch';
   /** One, but in batch mode any number. */
   readonly events: readonly CloudEvent[];
+  /** Elements of a batch that are no events: each element is judged by itself, so that one takes no other with it. */
+  readonly refused: readonly CloudEventError[];
 }
 
 /** A request to send. */
@@ -35,16 +37,16 @@ const BATCH_MAX = 1000;
 
 /**
  * Reads a request in binary, structured or batch mode.
- * @throws CloudEventError with the HTTP status of the answer: 400 malformed, 415 a format or charset we do not read
+ * @throws CloudEventError with the HTTP status of the answer: 400 malformed, 413 too many events, 415 a format or charset we do not read
  */
 export function parseRequest(request: RawRequest): ParsedRequest {
   const headers = eventHeaders(request.rawHeaders);
   const contentType = headers.contentType;
   const { essence, charset } = mediaType(contentType ?? '');
-  if (!essence.startsWith('application/cloudevents')) return { mode: 'binary', events: [binaryEvent(headers, request.body)] };
+  if (!essence.startsWith('application/cloudevents')) return { mode: 'binary', events: [binaryEvent(headers, request.body)], refused: [] };
   if (charset !== 'utf-8') throw new CloudEventError(`charset ${charset} is not supported; send UTF-8`, 415);
-  if (essence === 'application/cloudevents+json') return { mode: 'structured', events: [structuredEvent(parseJson(request.body, 'the body'))] };
-  if (essence === 'application/cloudevents-batch+json') return { mode: 'batch', events: batchEvents(parseJson(request.body, 'the body')) };
+  if (essence === 'application/cloudevents+json') return { mode: 'structured', events: [structuredEvent(parseJson(request.body, 'the body'))], refused: [] };
+  if (essence === 'application/cloudevents-batch+json') return { mode: 'batch', ...batchEvents(parseJson(request.body, 'the body')) };
   throw new CloudEventError(`${essence} is not supported; send application/cloudevents+json, application/cloudevents-batch+json, or binary mode`, 415);
 }
 
@@ -103,16 +105,20 @@ function binaryData(bytes: Uint8Array, contentType: string | undefined): EventDa
   return { kind: 'json', value: parseJson(bytes, 'data') };
 }
 
-function batchEvents(value: unknown): CloudEvent[] {
+function batchEvents(value: unknown): Pick<ParsedRequest, 'events' | 'refused'> {
   if (!Array.isArray(value)) throw new CloudEventError('a batch must be a JSON array');
   if (value.length > BATCH_MAX) throw new CloudEventError(`a batch holds at most ${BATCH_MAX} events`, 413);
-  return value.map((element, index) => {
+  const events: CloudEvent[] = [];
+  const refused: CloudEventError[] = [];
+  for (const [index, element] of value.entries()) {
     try {
-      return structuredEvent(element);
+      events.push(structuredEvent(element));
     } catch (error) {
-      throw error instanceof CloudEventError ? new CloudEventError(`event ${index} of the batch: ${error.message}`, error.status) : error;
+      if (!(error instanceof CloudEventError)) throw error;
+      refused.push(new CloudEventError(`event ${index} of the batch: ${error.message}`, error.status));
     }
-  });
+  }
+  return { events, refused };
 }
 
 function structuredEvent(value: unknown): CloudEvent {

@@ -7,6 +7,7 @@ import { isConsumedType, readConsumedData } from '../api/events.ts';
 import { ConflictError } from '../kube/errors.ts';
 import { RecentMap } from '../runtime/recent-map.ts';
 import { Turns } from '../runtime/turns.ts';
+import { isListed } from './allow-list.ts';
 import { isUnder } from './cloudevent.ts';
 import { correlate } from './correlate.ts';
 import { storeEffect } from './ingest-effect.ts';
@@ -14,7 +15,7 @@ import type { ConsumedEvent, ConsumedType } from '../api/events.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { CloudEvent } from './cloudevent.ts';
+import type { CloudEvent, CloudEventError } from './cloudevent.ts';
 import type { SessionLookup } from './correlate.ts';
 import type { EffectDeps } from './ingest-effect.ts';
 
@@ -30,7 +31,7 @@ const RETRY_AFTER_SECONDS = 2;
 
 /** The answer to one event. */
 export interface Verdict {
-  readonly status: 202 | 400 | 403 | 413 | 503;
+  readonly status: 202 | 400 | 403 | 413 | 415 | 503;
   /** One word for the metric; a closed set. */
   readonly result: 'applied' | 'ignored' | 'deferred' | 'duplicate' | 'full' | 'unknown_session' | 'loop' | 'other_type' | 'invalid' | 'forbidden' | 'too_large' | 'failed';
   /** For the sender, where it was refused: what is wrong. */
@@ -46,8 +47,10 @@ export interface IngestDeps extends EffectDeps {
   readonly metrics: Metrics;
   /** Base of our own sources (CLOUDEVENTS_SOURCE): events from below it are a loop and dropped. */
   readonly ownSource: string;
-  /** Sources that may send; an entry that ends with `*` is a prefix. Empty: any. */
+  /** Sources that may send, `*` for any characters. Empty: any source. */
   readonly allowedSources: readonly string[];
+  /** Other names under which senders know the types that we consume (INGEST_TYPE_ALIASES). @default none */
+  readonly typeAliases?: ReadonlyMap<string, ConsumedType> | undefined;
 }
 
 export class Ingest {
@@ -65,20 +68,34 @@ export class Ingest {
    * @param traceParent of the HTTP request, used where the event carries none
    */
   async accept(event: CloudEvent, traceParent?: string): Promise<Verdict> {
-    const verdict = await this.#judge(event, traceParent);
-    const type = isConsumedType(event.type) ? event.type : 'other';
-    this.#deps.metrics.eventsIn.inc({ type, result: verdict.result });
-    const line = { eventId: event.id, source: event.source, type: event.type, result: verdict.result, ...(verdict.message === undefined ? {} : { reason: verdict.message }) };
-    if (verdict.status === 202) this.#deps.log.debug(line, 'event accepted');
-    else this.#deps.log.warn({ ...line, status: verdict.status }, 'event not accepted');
+    const type = this.#consumedType(event.type);
+    return this.#told(await this.#judge(event, type, traceParent), type, event);
+  }
+
+  /** Judges what is no event that can be read, for the same metric and the same log. */
+  refuse({ status, message }: CloudEventError): Verdict {
+    return this.#told({ status, result: status === 413 ? 'too_large' : 'invalid', message }, undefined, undefined);
+  }
+
+  #told(verdict: Verdict, type: ConsumedType | undefined, event: CloudEvent | undefined): Verdict {
+    const { metrics, log } = this.#deps;
+    metrics.eventsIn.inc({ type: type ?? 'other', result: verdict.result });
+    const line = { ...(event && { eventId: event.id, source: event.source, type: event.type }), result: verdict.result, ...(verdict.message === undefined ? {} : { reason: verdict.message }) };
+    if (verdict.status === 202) log.debug(line, 'event accepted');
+    else log.warn({ ...line, status: verdict.status }, 'event not accepted');
     return verdict;
   }
 
-  async #judge(event: CloudEvent, traceParent: string | undefined): Promise<Verdict> {
-    if (isUnder(this.#deps.ownSource, event.source)) return { status: 202, result: 'loop' };
-    if (!this.#isAllowed(event.source)) return { status: 403, result: 'forbidden', message: `source ${event.source.slice(0, 200)} is not allowed; see INGEST_ALLOWED_SOURCES` };
-    const { type } = event;
-    if (!isConsumedType(type)) return { status: 202, result: 'other_type' };
+  #consumedType(type: string): ConsumedType | undefined {
+    return isConsumedType(type) ? type : this.#deps.typeAliases?.get(type);
+  }
+
+  async #judge(event: CloudEvent, type: ConsumedType | undefined, traceParent: string | undefined): Promise<Verdict> {
+    const { ownSource, allowedSources } = this.#deps;
+    if (isUnder(ownSource, event.source)) return { status: 202, result: 'loop' };
+    const isAllowed = allowedSources.length === 0 || isListed(allowedSources, event.source);
+    if (!isAllowed) return { status: 403, result: 'forbidden', message: `source ${event.source.slice(0, 200)} is not allowed; see INGEST_ALLOWED_SOURCES` };
+    if (type === undefined) return { status: 202, result: 'other_type' };
     const consumed = readEvent(event, type, traceParent);
     return 'status' in consumed ? consumed : this.#deliver(consumed);
   }
@@ -115,16 +132,13 @@ export class Ingest {
     const { clock, log } = this.#deps;
     const firstSeen = this.#unknown.get(key) ?? clock.monotonic();
     this.#unknown.set(key, firstSeen);
-    const age = Math.max(clock.monotonic() - firstSeen, event.time === undefined ? 0 : clock.now().getTime() - Date.parse(event.time));
+    // A leap second is a time that Date cannot read: then, as without one, the first arrival counts.
+    const happened = event.time === undefined ? Number.NaN : Date.parse(event.time);
+    const age = Math.max(clock.monotonic() - firstSeen, Number.isNaN(happened) ? 0 : clock.now().getTime() - happened);
     if (age < UNKNOWN_GRACE_MS) return { status: 503, result: 'unknown_session', message: 'no session is known by these ids yet; send it again', retryAfter: RETRY_AFTER_SECONDS };
     this.#unknown.delete(key);
     log.warn({ eventId: event.id, source: event.source, type: event.type, subject: event.subject, ids: idsOf(event) }, 'event of an unknown session dropped');
     return { status: 202, result: 'unknown_session' };
-  }
-
-  #isAllowed(source: string): boolean {
-    const { allowedSources } = this.#deps;
-    return allowedSources.length === 0 || allowedSources.some((allowed) => (allowed.endsWith('*') ? source.startsWith(allowed.slice(0, -1)) : source === allowed));
   }
 }
 

@@ -5,7 +5,7 @@ import { toStructural } from '../../../hack/generate/structural.ts';
 import type { Structural } from '../../../hack/generate/structural.ts';
 import { KINDS } from '../../../src/api/kinds.ts';
 import { labletDefinitionRules, labletDefinitionSpec } from '../../../src/api/labletdefinition.ts';
-import { CLUSTER_RULES, NAMESPACED_RULES, OWN_NAMESPACE_RULES, USER_ROLES } from '../../../src/api/rbac.ts';
+import { CLUSTER_RULES, NAMESPACED_RULES, OPTIONAL_RULES, OWN_NAMESPACE_RULES, USER_ROLES } from '../../../src/api/rbac.ts';
 
 const named = KINDS.map((kind) => [kind.resource.kind, kind] as const);
 
@@ -59,7 +59,7 @@ test('every field of a definition but the warm pool is versioned, those to come 
 });
 
 describe('least privilege', () => {
-  const controller = [...CLUSTER_RULES, ...NAMESPACED_RULES, ...OWN_NAMESPACE_RULES];
+  const controller = [...CLUSTER_RULES, ...NAMESPACED_RULES, ...OWN_NAMESPACE_RULES, ...OPTIONAL_RULES.flatMap(({ rules }) => rules)];
 
   test('no rule has a wildcard', () => {
     const all = [...controller, ...USER_ROLES.flatMap(({ rules }) => rules)].flatMap(({ apiGroups, resources, verbs }) => [...apiGroups, ...resources, ...verbs]);

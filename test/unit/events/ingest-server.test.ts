@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { HTTP, CloudEvent as SdkEvent } from 'cloudevents';
@@ -5,7 +7,8 @@ import { startIngestServer } from '../../../src/events/ingest-server.ts';
 import { silentLog } from '../../../src/telemetry/log.ts';
 import { minimal, minimalJson, STRUCTURED } from '../../support/events/requests.ts';
 import { until } from '../../support/events/until.ts';
-import type { CloudEvent } from '../../../src/events/cloudevent.ts';
+import type { AddressInfo } from 'node:net';
+import type { CloudEvent, CloudEventError } from '../../../src/events/cloudevent.ts';
 import type { IngestServer, IngestServerOptions } from '../../../src/events/ingest-server.ts';
 import type { Verdict } from '../../../src/events/ingest.ts';
 
@@ -18,6 +21,8 @@ interface Running {
   readonly url: string;
   readonly port: number;
   readonly accepted: CloudEvent[];
+  /** What was no event. */
+  readonly refused: string[];
 }
 
 /** A server whose verdicts are given by the id of an event. */
@@ -27,10 +32,17 @@ async function serve(verdictOf: (event: CloudEvent) => Verdict | Promise<Verdict
     accepted.push(event);
     return verdictOf(event);
   };
-  const server = await startIngestServer({ ingest: { accept }, log: silentLog, isReady: () => true, port: 0, host: '127.0.0.1', ...options });
+  const refused: string[] = [];
+  const refuse = ({ status, message }: CloudEventError): Verdict => {
+    refused.push(message);
+    return { status, result: 'invalid', message };
+  };
+  const server = await startIngestServer({ ingest: { accept, refuse }, log: silentLog, isReady: () => true, port: 0, host: '127.0.0.1', ...options });
   servers.push(server);
-  return { url: `http://127.0.0.1:${server.port}`, port: server.port, accepted };
+  return { url: `http://127.0.0.1:${server.port}`, port: server.port, accepted, refused };
 }
+
+const BATCH = { 'content-type': 'application/cloudevents-batch+json' };
 
 const post = (url: string, headers: Record<string, string> = minimal, body?: string): Promise<Response> => fetch(url, { method: 'POST', headers, ...(body === undefined ? {} : { body }) });
 
@@ -75,16 +87,30 @@ describe('an event that is not accepted', () => {
     expect(accepted).toHaveLength(4);
   });
 
+  test('in a batch takes no other with it, and is named, so that the sender keeps it', async () => {
+    const { url, accepted, refused } = await serve(({ id }) => (id === '3' ? { status: 413, result: 'too_large', message: 'too large' } : { status: 202, result: 'applied' }));
+    const response = await post(url, BATCH, JSON.stringify([{ ...minimalJson, id: '1' }, { ...minimalJson, type: null }, { ...minimalJson, id: '3' }, { ...minimalJson, id: '4' }]));
+    expect([response.status, await response.text()]).toEqual([400, 'event 1 of the batch: attribute type is missing\ntoo large\n']);
+    expect([accepted.map(({ id }) => id), refused.length]).toEqual([['1', '3', '4'], 1]);
+  });
+
+  test('beside one of the same batch that must come again waits for it', async () => {
+    const { url } = await serve(() => ({ status: 503, result: 'failed', message: 'later', retryAfter: 9 }));
+    const response = await post(url, BATCH, JSON.stringify([{ ...minimalJson, type: null }, minimalJson]));
+    expect([response.status, response.headers.get('retry-after'), await response.text()]).toEqual([503, '9', 'later\n']);
+  });
+
   test.each<[string, Record<string, string>, string, number]>([
     ['that is malformed', STRUCTURED, '{', 400],
     ['of an unknown format', { 'content-type': 'application/cloudevents+avro' }, 'x', 415],
     ['that is compressed', { ...minimal, 'content-encoding': 'gzip' }, 'x', 415],
+    ['whose data are in another charset', { ...minimal, 'content-type': 'application/json; charset=utf-16' }, '{}', 415],
     ['of more than 1 MiB', { ...minimal, 'content-type': 'application/json' }, ' '.repeat(1024 * 1024 + 1), 413],
   ])('%s is refused for good', async (_, headers, body, status) => {
-    const { url, accepted } = await serve();
+    const { url, accepted, refused } = await serve();
     const response = await post(url, headers, body);
     expect([response.status, response.headers.get('retry-after')]).toEqual([status, null]);
-    expect(accepted).toEqual([]);
+    expect([accepted, refused.length]).toEqual([[], 1]);
   });
 
   test('of just 1 MiB is read', async () => {
@@ -95,7 +121,28 @@ describe('an event that is not accepted', () => {
 
   test('by a defect of ours is to come again', async () => {
     const { url } = await serve(() => Promise.reject(new Error('bug')));
-    expect((await post(url)).status).toBe(503);
+    const response = await post(url);
+    expect([response.status, Number(response.headers.get('retry-after')) > 0, await response.text()]).toEqual([503, true, 'internal error; send it again\n']);
+  });
+
+  test('says when to come again even where the verdict does not', async () => {
+    const { url } = await serve(() => ({ status: 503, result: 'failed' }));
+    expect(Number((await post(url)).headers.get('retry-after'))).toBeGreaterThan(0);
+  });
+});
+
+describe('an event whose size is in its headers', () => {
+  const attributes = (kilobytes: number) => Object.fromEntries(Array.from({ length: kilobytes }, (_, i) => [`ce-x${i}`, 'x'.repeat(1000)]));
+
+  test('is read up to 64 KiB in all', async () => {
+    const { url, accepted } = await serve();
+    expect((await post(url, { ...minimal, ...attributes(60) })).status).toBe(202);
+    expect(accepted[0]?.extensions.size).toBe(60);
+  });
+
+  test('is refused above that, before anything is read', async () => {
+    const { url, accepted } = await serve();
+    expect([(await post(url, { ...minimal, ...attributes(80) })).status, accepted.length]).toEqual([431, 0]);
   });
 });
 
@@ -115,6 +162,22 @@ describe('the endpoint', () => {
     const { url } = await serve();
     const response = await fetch(`${url}/api/events`, { method: 'OPTIONS', headers: { 'WebHook-Request-Origin': 'eventgrid.azure.net', 'WebHook-Request-Rate': '120' } });
     expect([response.status, response.headers.get('webhook-allowed-origin'), response.headers.get('webhook-allowed-rate'), response.headers.get('allow')]).toEqual([200, 'eventgrid.azure.net', '*', 'POST, OPTIONS']);
+  });
+
+  test('answers the handshake itself: nobody is called back, and no events are taken', async () => {
+    const { url, accepted } = await serve(undefined, { authenticate: async () => ({ status: 401, message: 'no' }) });
+    const called: string[] = [];
+    const stranger = createServer((request, response) => {
+      called.push(request.url ?? '');
+      response.end();
+    }).listen(0, '127.0.0.1');
+    await once(stranger, 'listening');
+    const callback = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}/grant`;
+    const response = await fetch(url, { method: 'OPTIONS', headers: { 'WebHook-Request-Origin': 'example.org', 'WebHook-Request-Callback': callback } });
+    expect([response.status, response.headers.get('webhook-allowed-origin')]).toEqual([200, 'example.org']);
+    expect((await post(url)).status).toBe(401);
+    expect([called, accepted]).toEqual([[], []]);
+    stranger.close();
   });
 
   test('asks to come again while it starts', async () => {
@@ -138,6 +201,23 @@ describe('the endpoint', () => {
     expect((await post(url)).status).toBe(202);
   });
 
+  test('takes so many bytes at a time: a body without a length counts as the longest', async () => {
+    const release = Promise.withResolvers<undefined>();
+    const { port, url, accepted } = await serve(async () => {
+      await release.promise;
+      return { status: 202, result: 'applied' };
+    }, { maxBytes: 1024 * 1024 });
+    const held = connect(port, '127.0.0.1');
+    held.write(`POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n${Object.entries(minimal).map((pair) => pair.join(': ')).join('\r\n')}\r\n\r\n2\r\n{}\r\n0\r\n\r\n`);
+    await until('it is in work', () => accepted.length === 1);
+    expect((await post(url, minimal, '{}')).status).toBe(429);
+    const empty = post(url);
+    await until('what has no body needs no room', () => accepted.length === 2);
+    release.resolve(undefined);
+    expect((await empty).status).toBe(202);
+    held.destroy();
+  });
+
   test('finishes what is under way when it closes', async () => {
     const release = Promise.withResolvers<undefined>();
     const { url, accepted } = await serve(async () => {
@@ -153,10 +233,13 @@ describe('the endpoint', () => {
     await expect(post(url)).rejects.toThrow();
   });
 
-  test('does not wait for ever for a sender that dribbles', async () => {
+  test.each([
+    ['its body', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nce-specversion: 1.0\r\n\r\nab'],
+    ['its headers', 'POST / HTTP/1.1\r\nHost: x\r\nce-specver'],
+  ])('does not wait for ever for a sender that dribbles %s', async (_, text) => {
     const { port, accepted } = await serve(undefined, { headersTimeoutMs: 200, requestTimeoutMs: 300 });
     const socket = connect(port, '127.0.0.1');
-    socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nce-specversion: 1.0\r\n\r\nab');
+    socket.write(text);
     const answer = await new Promise<string>((resolve, reject) => {
       let text = '';
       socket.on('data', (chunk) => (text += chunk.toString()));
@@ -165,5 +248,16 @@ describe('the endpoint', () => {
     });
     expect(answer).toMatch(/^HTTP\/1.1 408 /);
     expect(accepted).toEqual([]);
+  });
+
+  test('holds no place for who is not admitted: neither a slow body nor a large one is waited for', async () => {
+    const { port, url, accepted } = await serve(undefined, { maxConcurrent: 1, authenticate: async ({ headers }) => (headers.authorization === undefined ? { status: 401, message: 'who are you?', challenge: 'Bearer' } : undefined) });
+    const stranger = connect(port, '127.0.0.1');
+    stranger.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nab');
+    const [answer] = (await once(stranger, 'data')) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1.1 401 /);
+    expect((await post(url, { ...minimal, authorization: 'x' })).status).toBe(202);
+    expect(accepted).toHaveLength(1);
+    stranger.destroy();
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { CloudEventError } from '../../../src/events/cloudevent.ts';
 import { Ingest } from '../../../src/events/ingest.ts';
 import { SESSION_INDEXES } from '../../../src/events/correlate.ts';
 import { KubeClient } from '../../../src/kube/client.ts';
@@ -11,6 +12,7 @@ import { minimal, parseOne } from '../../support/events/requests.ts';
 import type { LabletSession, LabletSessionStatus } from '../../../src/api/labletsession.ts';
 import type { CloudEvent } from '../../../src/events/cloudevent.ts';
 import type { SessionLookup } from '../../../src/events/correlate.ts';
+import type { IngestDeps } from '../../../src/events/ingest.ts';
 
 /** Sessions by the very indexes that the cache has. */
 function lookup(...sessions: LabletSession[]): SessionLookup {
@@ -28,10 +30,10 @@ function session(name: string, namespace: string, status: LabletSessionStatus = 
 }
 
 /** The API server is away: what gets as far as storing is answered with 503 `failed`. */
-function ingest(sessions: SessionLookup, options: { clock?: FakeClock; allowedSources?: string[] } = {}) {
+function ingest(sessions: SessionLookup, options: { clock?: FakeClock; allowedSources?: string[]; typeAliases?: IngestDeps['typeAliases'] } = {}) {
   const client = new KubeClient({ server: new URL('https://127.0.0.1:9'), credentials: fixedCredentials({ headers: {} }), namespace: 'x', origin: 'test' }, { retry: { retries: 0 } });
   const metrics = createMetrics();
-  return { metrics, ingest: new Ingest({ client, sessions, world: async () => gradedWorld(), clock: options.clock ?? new FakeClock(), log: silentLog, metrics, ownSource: '/ccm/lablet-controller', allowedSources: options.allowedSources ?? [] }) };
+  return { metrics, ingest: new Ingest({ client, sessions, world: async () => gradedWorld(), clock: options.clock ?? new FakeClock(), log: silentLog, metrics, ownSource: '/ccm/lablet-controller', allowedSources: options.allowedSources ?? [], typeAliases: options.typeAliases }) };
 }
 
 const event = (data: unknown, headers: Record<string, string> = {}): CloudEvent => parseOne({ ...minimal, 'content-type': 'application/json', ...headers }, JSON.stringify(data));
@@ -57,8 +59,20 @@ describe('before anything is stored', () => {
     expect((await metrics.eventsIn.get()).values.map(({ labels, value }) => [labels, value])).toEqual([[{ type, result }, 1]]);
   });
 
-  test.each([['/lds', 503], ['/lds/eu', 503], ['/other', 403]])('a source %s is weighed against the allow-list', async (source, status) => {
-    const { ingest: subject } = ingest(lookup(), { allowedSources: ['/lds', '/lds/*'] });
+  test('a type of a sender’s own is read as the one that it stands for, and counted as that', async () => {
+    const { ingest: subject, metrics } = ingest(lookup(), { typeAliases: new Map([['assessment.grading.completed', 'grading.session.completed']]) });
+    expect(await subject.accept(event({ session_id: 'x' }, { 'ce-type': 'assessment.grading.completed' }))).toMatchObject({ status: 400, message: expect.stringContaining('score') });
+    expect((await metrics.eventsIn.get()).values.map(({ labels }) => labels)).toEqual([{ type: 'grading.session.completed', result: 'invalid' }]);
+  });
+
+  test('what is no event is counted too', async () => {
+    const { ingest: subject, metrics } = ingest(lookup());
+    expect(subject.refuse(new CloudEventError('bad', 415))).toEqual({ status: 415, result: 'invalid', message: 'bad' });
+    expect((await metrics.eventsIn.get()).values.map(({ labels }) => labels)).toEqual([{ type: 'other', result: 'invalid' }]);
+  });
+
+  test.each([['/lds', 503], ['/lds/eu', 503], ['/ldsx', 403], ['/x/lds', 403], ['/grading/eu/v2', 503], ['/other', 403]])('a source %s is weighed against the allow-list', async (source, status) => {
+    const { ingest: subject } = ingest(lookup(), { allowedSources: ['/lds', '/lds/*', '/grading/*/v2'] });
     expect((await subject.accept(event({ session_id: 'x' }, { 'ce-source': source }))).status).toBe(status);
   });
 
@@ -103,6 +117,11 @@ describe('an event of a session that nobody knows', () => {
     expect((await subject.accept(unknown)).status).toBe(503);
     await clock.advance(1000);
     expect(await subject.accept(unknown)).toEqual({ status: 202, result: 'unknown_session' });
+  });
+
+  test('is asked for again though its time is a leap second, which no clock here knows', async () => {
+    const { ingest: subject } = ingest(lookup());
+    expect((await subject.accept(event({ session_id: 'x' }, { 'ce-time': '2016-12-31T23:59:60Z' }))).status).toBe(503);
   });
 
   test('is dropped at once if it is old, and not asked for for ever if its clock is ahead', async () => {
