@@ -18,7 +18,7 @@ const lab = (status?: LabStatus, deleted = false): Lab => {
 };
 const definition = (version: NonNullable<LabletDefinitionStatus['versions']>[number] = { version: '1.0.0', sha256: SHA, state: 'Active' }): LabletDefinition =>
   stored<LabletDefinition>('LabletDefinition', newDefinition('exams', 'edge'), { versions: [version] });
-const world = (change: Partial<LabWorld> = {}): LabWorld => ({ definition: definition(), worker: 'present', retention: 24 * HOUR, ...change });
+const world = (change: Partial<LabWorld> = {}): LabWorld => ({ definition: definition(), worker: 'present', retention: 24 * HOUR, retryImport: HOUR, ...change });
 const standing = (state: LabState): Lab => lab({ state, cmlLabId: 'x', since: SINCE });
 
 describe('an unclaimed Lab', () => {
@@ -75,5 +75,33 @@ describe('the claim of a session', () => {
     ['gone', undefined, false],
   ])('%s', (_, status, holds) => {
     expect(claimLapsed(lab(), { session: status && session(status) }) === undefined).toBe(holds);
+  });
+});
+
+describe('an unclaimed Lab of the warm pool', () => {
+  const warm = (status?: LabStatus): Lab => {
+    const made = lab(status);
+    return { ...made, spec: { ...made.spec, source: 'WarmPool' } };
+  };
+
+  test.each([['Reserved', undefined], ['Importing', { state: 'Importing', since: SINCE }]] as const)('in state %s is imported', (_, status) => {
+    expect(decideLab(warm(status), world(), NOW)).toEqual({ do: 'import' });
+  });
+
+  test('is not imported on a worker that is drained, nor for a version that is no longer used', () => {
+    expect(decideLab(warm(), world({ worker: 'draining' }), NOW).do).toBe('drop');
+    expect(decideLab(warm(), world({ definition: definition({ version: '1.0.0', sha256: SHA, state: 'Deprecated' }) }), NOW).do).toBe('drop');
+  });
+
+  test('is kept without a limit of time, and leaves a worker that is drained', () => {
+    const old = warm({ state: 'Defined', cmlLabId: 'x', since: new Date(NOW.getTime() - 48 * HOUR).toISOString() });
+    expect(decideLab(old, world(), NOW)).toEqual({ do: 'keep', until: undefined });
+    expect(decideLab(old, world({ worker: 'draining' }), NOW).do).toBe('remove');
+  });
+
+  test('that could not be imported stays for a while, so that it is not tried at once again', () => {
+    const failed = warm({ state: 'Error', since: NOW.toISOString(), message: 'refused' });
+    expect(decideLab(failed, world(), NOW)).toEqual({ do: 'keep', until: new Date(NOW.getTime() + HOUR) });
+    expect(decideLab(failed, world(), new Date(NOW.getTime() + HOUR)).do).toBe('remove');
   });
 });
