@@ -25,12 +25,12 @@ afterEach(async () => {
 interface Try { readonly at: number; readonly uid: string; readonly sequence: number }
 
 /** An outlet on a clock that stands still, and a sink whose answers are `answer`. */
-function world(answer: (nth: number, event: CloudEvent) => Delivery, { tuning = {}, deadLetter }: { tuning?: Partial<OutletTuning>; deadLetter?: (nth: number) => Delivery } = {}) {
+function world(answer: (nth: number, event: CloudEvent) => Delivery | Promise<Delivery>, { tuning = {}, deadLetter }: { tuning?: Partial<OutletTuning>; deadLetter?: (nth: number) => Delivery } = {}) {
   const clock = new FakeClock();
   const metrics = createMetrics();
   const tries: Try[] = [];
   const letters: Try[] = [];
-  const sinkOf = (name: string, log: Try[], respond: (nth: number, event: CloudEvent) => Delivery): Sink => ({
+  const sinkOf = (name: string, log: Try[], respond: (nth: number, event: CloudEvent) => Delivery | Promise<Delivery>): Sink => ({
     name,
     send: async (event) => {
       log.push({ at: clock.monotonic(), uid: event.source, sequence: Number(event.extensions.get('sequence')) });
@@ -149,6 +149,31 @@ describe('an outbox that runs over while the sink is away', () => {
     await clock.settle();
     expect(tries.map(({ sequence }) => sequence)).toEqual([1, ...Array.from({ length: 32 }, (_, n) => 2 + n)]);
     expect(await count('dropped')).toBe(1);
+  });
+});
+
+describe('an event that a full outbox lets go of during its request', () => {
+  const uid = uidOf(1);
+  /** The first request is answered as the test says, when the event has left the outbox. */
+  async function pushedOut(first: Delivery) {
+    const answered = Promise.withResolvers<Delivery>();
+    const { clock, outlet, tries, count } = world((nth) => (nth === 0 ? answered.promise : accepted));
+    outlet.offer(uid, outboxOf(uid, 32));
+    await clock.settle();
+    outlet.offer(uid, outboxOf(uid, 33));
+    answered.resolve(first);
+    await clock.advance(2 * SECOND);
+    expect(tries.slice(1).map(({ sequence }) => sequence)).toEqual(Array.from({ length: 32 }, (_, n) => 2 + n));
+    expect(outlet.parked(uid)).toBeUndefined();
+    return { accepted: await count('accepted'), dropped: await count('dropped'), parked: await count('parked') };
+  }
+
+  test('is not lost if the sink takes it', async () => {
+    expect(await pushedOut(accepted)).toEqual({ accepted: 33, dropped: 0, parked: 0 });
+  });
+
+  test.each([['away', away], ['refused', refused]])('is lost once, and holds up nothing, if it is %s', async (_, first) => {
+    expect(await pushedOut(first)).toEqual({ accepted: 32, dropped: 1, parked: 0 });
   });
 });
 
