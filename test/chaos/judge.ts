@@ -24,8 +24,8 @@ export interface ChaosOutcome extends SoakOutcome {
 export function chaosProblems(outcome: ChaosOutcome): string[] {
   const sessions = [...outcome.sessions.values()];
   return [
-    // LDS cannot be asked whether a session was created: a controller killed in that very call may leave one that nobody uses.
-    ...soakProblems({ ...outcome, ldsSessions: outcome.ldsSessions.filter(({ id, launchedAt }) => launchedAt !== undefined || isKnown(sessions, id)) }),
+    // LDS cannot be asked whether a session was created: a controller that is killed between that call and its write leaves one that no object knows.
+    ...soakProblems({ ...outcome, ldsSessions: outcome.ldsSessions.filter(({ id }) => isKnown(sessions, id)) }),
     ...[...sessions, ...outcome.definitions].flatMap((object) => completeness(object, outcome.deliveries)),
     ...outcome.strangers.map((what) => `the sink received what is no event of ours: ${what}`),
     ...(outcome.fallen.length === outcome.blows.length ? [] : [`only ${outcome.fallen.length} of ${outcome.blows.length} blows fell`]),
