@@ -2,10 +2,10 @@
  * What the controller and its users may do: the one source of config/rbac and of the Helm chart.
  * The controller gets the verbs that it uses and no more; each rule says what for.
  */
-import { MANAGER } from './group.ts';
+import { GROUP, MANAGER } from './group.ts';
 import { LABLET_DEFINITIONS, LABLET_SESSIONS, LABS, SCORE_REPORTS, WORKERS, WORKER_TEMPLATES } from './kinds.ts';
 import type { KubeObject } from './meta.ts';
-import { CONFIGMAPS, CONTROLLER_REVISIONS, EVENTS, LEASES, NAMESPACES, SECRETS, TOKEN_REVIEWS } from './resource.ts';
+import { CONFIGMAPS, CONTROLLER_REVISIONS, EVENTS, LEASES, NAMESPACES, SECRETS, SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS } from './resource.ts';
 import type { ResourceOf } from './resource.ts';
 
 /** Namespace of the controller in config/ and the chart's default; POD_NAMESPACE says where it really is. */
@@ -75,8 +75,16 @@ export interface OptionalRules {
 export const OPTIONAL_RULES: readonly OptionalRules[] = [
   { name: 'token-review', when: 'INGEST_AUTH=token', rules: [allow('whose the bearer token of a sender of events is', ['create'], [TOKEN_REVIEWS])] },
 ];
+  {
+    name: 'archive-review',
+    when: 'ARCHIVE_URL',
+    rules: [allow('whose the bearer token of a reader of the archive is', ['create'], [TOKEN_REVIEWS]), allow('and what it may read', ['create'], [SUBJECT_ACCESS_REVIEWS])],
+  },
 
 /** A role for people, added to the built-in role of the same name by aggregation. */
+/** What people read at GET /archive: no kind of the API server, which only judges who may. */
+const ARCHIVES: ResourceOf<KubeObject> = { group: GROUP, version: 'v1alpha1', plural: 'archives', kind: 'Archive', namespaced: true };
+
 export interface UserRole {
   readonly name: 'view' | 'edit' | 'admin';
   /** Built-in roles that include it. */
@@ -104,5 +112,6 @@ export const USER_ROLES: readonly UserRole[] = [
       allow('platform teams write hosts', WRITE, [WORKERS, WORKER_TEMPLATES]),
       allow('results may be removed, for instance to obey a retention rule, but not written', ['delete', 'deletecollection'], [SCORE_REPORTS]),
     ],
+      allow('the archive of events, which outlives sessions and results, is read at GET /archive', ['list'], [ARCHIVES]),
   },
 ];

@@ -74,3 +74,5 @@ export const CONTROLLER_REVISIONS: ResourceOf<ControllerRevision> = { group: 'ap
 export const LEASES: ResourceOf<Lease> = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', kind: 'Lease', namespaced: true };
 /** A question to the API server, stored nowhere; see src/kube/token-review.ts. */
 export const TOKEN_REVIEWS: ResourceOf<KubeObject> = { group: 'authentication.k8s.io', version: 'v1', plural: 'tokenreviews', kind: 'TokenReview', namespaced: false };
+/** Another; see src/kube/access-review.ts. */
+export const SUBJECT_ACCESS_REVIEWS: ResourceOf<KubeObject> = { group: 'authorization.k8s.io', version: 'v1', plural: 'subjectaccessreviews', kind: 'SubjectAccessReview', namespaced: false };

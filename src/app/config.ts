@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { SOURCE } from '../api/events.ts';
 import { parseS3Uri } from '../clients/s3.ts';
 import { AddressGuard } from '../clients/topology/guard.ts';
+import { readTimeouts } from '../core/timeouts.ts';
 import { LOG_LEVELS } from '../telemetry/log.ts';
 import { ingestProblems, typeAliases } from './ingest-config.ts';
 
@@ -21,6 +22,17 @@ const list = z.string().transform((text) => text.split(',').map((item) => item.t
 const httpUrl = z.string().regex(/^https?:\/\/[^\s]+$/, 'must be an http or https URL');
 const secretName = z.string().regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, "must be the name of a Secret in the controller's namespace");
 const path = z.string().min(1);
+const DAY_MS = 86_400_000;
+/** Days as milliseconds. */
+const days = (fallback: string) => z.string().regex(/^[0-9]{1,5}d$/, 'must be a number of days such as 365d; 0d is for ever').default(fallback).transform((text) => parseInt(text, 10) * DAY_MS);
+const timeouts = z.string().default('').transform((text, context) => {
+  try {
+    return readTimeouts(text);
+  } catch (error) {
+    context.addIssue(error instanceof Error ? error.message : String(error));
+    return z.NEVER;
+  }
+});
 const hosts = list.superRefine((entries, context) => {
   try {
     new AddressGuard(entries);
@@ -58,14 +70,19 @@ const schema = z.object({
   GRADING_TOKEN_URL: httpUrl.optional(),
   GRADING_CREDENTIALS_SECRET: secretName.optional(),
   EVIDENCE_URL: z.string().refine((url) => url.startsWith('file://') || parseS3Uri(url) !== undefined, 'must be a file: URL or s3://BUCKET/PREFIX').optional(),
+  ARCHIVE_URL: z.string().refine((url) => url.startsWith('file:///') || parseS3Uri(url) !== undefined, 'must be file:///DIRECTORY or s3://BUCKET/PREFIX').optional(),
+  ARCHIVE_RETENTION: days('365d'),
   AWS_ENDPOINT_URL_S3: httpUrl.optional(),
   TOPOLOGY_ALLOW_HOSTS: hosts,
+  MAX_WORKERS: z.coerce.number().int().min(0).max(100_000).default(100),
+  SCALE_DOWN: z.enum(['enabled', 'disabled']).default('disabled'),
   ORPHAN_INSTANCE_POLICY: z.enum(['Report', 'Terminate']).default('Report'),
   WATCH_NAMESPACES: list,
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   CLUSTER_ID: z.string().regex(/^[0-9a-f]{4}$/, 'must be 4 hexadecimal digits in lower case').optional(),
   POD_NAMESPACE: z.string().default('lablet-system'),
   POD_NAME: z.string().optional(),
+  TIMEOUTS: timeouts,
   TIME_SCALE: z.coerce.number().min(1).max(100000).default(1),
   LABLET_DEV: z.string().optional(),
   KUBECONFIG: path.optional(),

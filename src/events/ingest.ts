@@ -7,6 +7,7 @@ import { isConsumedType, readConsumedData } from '../api/events.ts';
 import { ConflictError } from '../kube/errors.ts';
 import { RecentMap } from '../runtime/recent-map.ts';
 import { Turns } from '../runtime/turns.ts';
+import { receiptOf } from './archive/receipt.ts';
 import { isListed } from './allow-list.ts';
 import { isUnder } from './cloudevent.ts';
 import { correlate } from './correlate.ts';
@@ -16,6 +17,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { CloudEvent, CloudEventError } from './cloudevent.ts';
+import type { Rejections } from './archive/rejections.ts';
 import type { SessionLookup } from './correlate.ts';
 import type { EffectDeps } from './ingest-effect.ts';
 
@@ -49,6 +51,8 @@ export interface IngestDeps extends EffectDeps {
   readonly ownSource: string;
   /** Sources that may send, `*` for any characters. Empty: any source. */
   readonly allowedSources: readonly string[];
+  /** Takes note of what is refused or belongs to no session; absent: there is no archive. */
+  readonly rejections?: Pick<Rejections, 'note'> | undefined;
   /** Other names under which senders know the types that we consume (INGEST_TYPE_ALIASES). @default none */
   readonly typeAliases?: ReadonlyMap<string, ConsumedType> | undefined;
 }
@@ -78,8 +82,9 @@ export class Ingest {
   }
 
   #told(verdict: Verdict, type: ConsumedType | undefined, event: CloudEvent | undefined): Verdict {
-    const { metrics, log } = this.#deps;
+    const { metrics, log, rejections } = this.#deps;
     metrics.eventsIn.inc({ type: type ?? 'other', result: verdict.result });
+    if (isForGood(verdict)) rejections?.note({ ...verdict, receipt: event && receiptOf(event) });
     const line = { ...(event && { eventId: event.id, source: event.source, type: event.type }), result: verdict.result, ...(verdict.message === undefined ? {} : { reason: verdict.message }) };
     if (verdict.status === 202) log.debug(line, 'event accepted');
     else log.warn({ ...line, status: verdict.status }, 'event not accepted');
@@ -97,7 +102,8 @@ export class Ingest {
     if (!isAllowed) return { status: 403, result: 'forbidden', message: `source ${event.source.slice(0, 200)} is not allowed; see INGEST_ALLOWED_SOURCES` };
     if (type === undefined) return { status: 202, result: 'other_type' };
     const consumed = readEvent(event, type, traceParent);
-    return 'status' in consumed ? consumed : this.#deliver(consumed);
+    if ('status' in consumed) return consumed;
+    return this.#deliver(this.#deps.rejections ? { ...consumed, receipt: receiptOf(event) } : consumed);
   }
 
   async #deliver(event: ConsumedEvent): Promise<Verdict> {
@@ -141,6 +147,9 @@ export class Ingest {
     return { status: 202, result: 'unknown_session' };
   }
 }
+
+/** Refused, and not to come again; or let go, since it belongs to no session. */
+const isForGood = ({ status, result }: Verdict): boolean => (status !== 202 && status !== 503) || (status === 202 && result === 'unknown_session');
 
 const WORDS = { Applied: 'applied', Ignored: 'ignored', Deferred: 'deferred', Duplicate: 'duplicate' } as const;
 

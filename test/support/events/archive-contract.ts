@@ -23,12 +23,18 @@ export function segmentOf(records: readonly ArchiveRecord[], at: string): Segmen
   return { at: new Date(at), body: records.map((record) => `${JSON.stringify({ ...record, archivedAt: at })}\n`).join('') };
 }
 
+export async function collected<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
 export async function namesOf(store: ArchiveStore, stream: Stream = 'records', from = ''): Promise<string[]> {
-  return Array.fromAsync(store.list(stream, from, never));
+  return collected(store.list(stream, from, never));
 }
 
 export async function numbersOf(store: ArchiveStore, from = ''): Promise<(number | undefined)[]> {
-  return (await Array.fromAsync(readRecords(store, from, never))).map(({ record }) => record?.chain.n);
+  return (await collected(readRecords(store, from, never))).map(({ record }) => record?.chain.n);
 }
 
 /** @param open an empty archive */
