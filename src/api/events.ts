@@ -33,8 +33,8 @@ const sessionId = uuid().describe('uid of the LabletSession.');
 const workerId = text(253).describe('Name of the Worker.');
 const ports = z.record(text(253), portNumber()).describe('Ports on the worker by name; empty only if the lab exposes none.');
 const reason = text(256).optional().describe('Why, one word in CamelCase.');
-const score = z.number().min(0).describe('Score.');
-const passed = z.boolean().describe('Passed?');
+const score = z.number().min(0).describe('Score of the candidate.');
+const passed = z.boolean().describe('Did the candidate pass?');
 
 export const EMITTED = {
   'ccm.lablet.definition.created': entry('LabletDefinition', 'The first version of a definition became Active.', z.object({
