@@ -11,6 +11,7 @@ import { createTopologySources } from '../clients/topology/sources.ts';
 import { definitionController } from '../controllers/definition/controller.ts';
 import { labController } from '../controllers/lab/controller.ts';
 import { RevisionStore } from '../controllers/revisions.ts';
+import { BookingCalendar } from '../controllers/scheduler/calendar.ts';
 import { schedulerController } from '../controllers/scheduler/controller.ts';
 import { SecretReader } from '../controllers/secrets.ts';
 import { sessionController } from '../controllers/session/controller.ts';
@@ -20,10 +21,13 @@ import { workerController } from '../controllers/worker/controller.ts';
 import { templateController } from '../controllers/worker/template.ts';
 import { scaleTimeouts } from '../core/timeouts.ts';
 import { MAX_TOPOLOGY_BYTES } from '../core/topology/parse.ts';
+import { Rejections } from '../events/archive/rejections.ts';
+import { archiveRetention } from '../events/archive/retention.ts';
 import { Emitter } from '../events/emitter.ts';
 import { Ingest } from '../events/ingest.ts';
 import { createDeadLetter, createSinks } from '../events/sinks.ts';
 import { kubeStatusUpdate } from '../events/status-update.ts';
+import { mayDo, whoIs } from '../kube/access-review.ts';
 import { KubeClient } from '../kube/client.ts';
 import { loadConnection } from '../kube/kubeconfig.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -34,6 +38,8 @@ import { createLogger } from '../telemetry/log.ts';
 import { createMetrics, kubeMetrics } from '../telemetry/metrics.ts';
 import { schemasRouter } from '../web/schemas.ts';
 import { webApp } from '../web/server.ts';
+import { archiveRouter } from '../web/archive.ts';
+import { openArchive } from './archive.ts';
 import { createCaches } from './caches.ts';
 import { httpServer } from './http-server.ts';
 import { ingestRunnable } from './ingest.ts';
@@ -42,6 +48,8 @@ import { processIdentity } from './identity.ts';
 import type { OnCall } from '../clients/call.ts';
 import type { EvidenceStore } from '../clients/evidence/port.ts';
 import type { Deps, Settings } from '../controllers/deps.ts';
+import type { Router } from 'express';
+import type { ArchiveStore } from '../events/archive/store.ts';
 import type { Config } from './config.ts';
 
 /** Builds the program. Nothing runs yet; `close` frees what was opened, after the manager has ended. */
@@ -67,31 +75,36 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
   const [topologyObjects, evidenceObjects] = [new S3(s3), new S3({ ...s3, attempts: 8 })];
   const topologies = createTopologySources({ s3: topologyObjects, onCall, allowHosts: config.TOPOLOGY_ALLOW_HOSTS, maxBytes: MAX_TOPOLOGY_BYTES });
   const forSinks = { mode: config.CLOUDEVENTS_MODE, eventGridKey: config.EVENTGRID_KEY };
+  const archive = config.ARCHIVE_URL === undefined ? undefined : openArchive(config.ARCHIVE_URL, topologyObjects);
+  const rejections = archive && new Rejections({ store: archive, clock, log, metrics });
   const sinks = createSinks({ ...forSinks, urls: config.CLOUDEVENTS_SINK_URL, binding: { sink: config.K_SINK, ceOverrides: config.K_CE_OVERRIDES, caCerts: config.K_CA_CERTS } });
   const deadLetter = createDeadLetter(config.CLOUDEVENTS_DEAD_LETTER_URL, forSinks);
 
   const elector = new Elector({ client, clock, log, metrics, namespace: config.POD_NAMESPACE, name: MANAGER, identity });
   const recorder = new EventRecorder({ client, clock, log, metrics, controller: `${GROUP}/controller`, instance: config.POD_NAME ?? MANAGER });
   const emitter = new Emitter({
-    feeds: [caches.sessions, caches.definitions, caches.workers], sinks, deadLetter, clock, log, metrics, source: config.CLOUDEVENTS_SOURCE, leadership: elector.leadership,
+    feeds: [caches.sessions, caches.definitions, caches.workers], sinks, deadLetter, archive, clock, log, metrics, source: config.CLOUDEVENTS_SOURCE, leadership: elector.leadership,
     updateStatus: kubeStatusUpdate(client, metrics),
     readSecret: (namespace, name, key) => secrets.optional(namespace, name, key),
-    tuning: { parkTimeoutMs: scaleTimeouts(config.TIME_SCALE).park },
+    tuning: { parkTimeoutMs: scaleTimeouts(config.TIME_SCALE, config.TIMEOUTS).park },
     parked: (object, message) => recorder.record({ regarding: object, type: 'Warning', reason: 'EventRefused', action: 'Emit', note: message }),
   });
 
+  const revisions = new RevisionStore(client);
+  const chosen = await settings(config, client, sinks.length > 0 || archive !== undefined);
   const deps: Deps = {
     client, caches, clock, log, metrics, clients, providers, secrets, leadership: elector.leadership, events: recorder,
     outbox: { amend: emitter.amend, isDrained: (object) => emitter.isDrained(object), abandon: (object, signal) => emitter.abandon(object, signal) },
-    revisions: new RevisionStore(client),
+    revisions, calendar: new BookingCalendar({ caches, clock, revisions, settings: chosen }),
     evidence: evidenceStore(config.EVIDENCE_URL, evidenceObjects),
     topologies,
-    settings: await settings(config, client, sinks.length > 0),
+    settings: chosen,
   };
   const ingest = new Ingest({
     client, clock, log, metrics, sessions: caches.sessions, ownSource: config.CLOUDEVENTS_SOURCE, allowedSources: config.INGEST_ALLOWED_SOURCES, typeAliases: config.INGEST_TYPE_ALIASES,
     world: async (session) => (await gather(deps, session, AbortSignal.timeout(10_000))).world,
     amend: emitter.amend,
+    rejections,
     stored: (_before, after, { rows, notices, dropped }) => {
       caches.sessions.observe(after);
       tellTransitions(deps, after, rows, notices, dropped);
@@ -104,17 +117,17 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     first: [
       opsServer({ port: config.OPS_PORT, host: config.LISTEN_HOST, metrics, ready: () => manager.ready(), healthy: () => manager.healthy(), listening: (opsPort) => log.info({ opsPort }, 'listening') }),
       await ingestRunnable({ config, ingest, client, clock, log, isReady: () => manager.ready().ok, listening: (ingestPort) => log.info({ ingestPort }, 'listening') }),
-      httpServer({ name: 'web server', app: webApp({ log, routers: { '/schemas': schemasRouter() } }), port: config.WEB_PORT, host: config.LISTEN_HOST, listening: (webPort) => log.info({ webPort }, 'listening') }),
+      httpServer({ name: 'web server', app: webApp({ log, routers: { '/schemas': schemasRouter(), ...archiveRouters(archive, client) } }), port: config.WEB_PORT, host: config.LISTEN_HOST, listening: (webPort) => log.info({ webPort }, 'listening') }),
     ],
-    always: [recorder],
-    leaderOnly: [definitionController(deps), workerController(deps), templateController(deps), labController(deps), schedulerController(deps), sessionController(deps), emitter],
+    always: [recorder, ...(rejections ? [rejections] : [])],
+    leaderOnly: [definitionController(deps), workerController(deps), templateController(deps), labController(deps), schedulerController(deps), sessionController(deps), emitter, ...(archive ? [archiveRetention({ store: archive, keepMs: config.ARCHIVE_RETENTION, clock, log })] : [])],
     elector,
   });
   metrics.onScrape(() => {
     for (const [phase, count] of countBy(caches.sessions.list().map((session) => session.status?.phase ?? 'None'))) metrics.sessions.set({ phase }, count);
     for (const [phase, count] of countBy(caches.workers.list().map((worker) => worker.status?.phase ?? 'None'))) metrics.workers.set({ phase }, count);
   });
-  log.info({ cluster: connection.server.href, resources: [LABLET_SESSIONS.plural, LABLET_DEFINITIONS.plural], sinks: sinks.map((sink) => sink.name), clusterId: deps.settings.clusterId, identity }, 'starting');
+  log.info({ cluster: connection.server.href, resources: [LABLET_SESSIONS.plural, LABLET_DEFINITIONS.plural], sinks: sinks.map((sink) => sink.name), archive: archive?.name, clusterId: deps.settings.clusterId, identity }, 'starting');
   return {
     manager, log,
     close: async () => {
@@ -127,15 +140,22 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
 async function settings(config: Config, client: KubeClient, emit: boolean): Promise<Settings> {
   const secret = (name: string | undefined): string => `${config.POD_NAMESPACE}/${name ?? ''}`;
   return {
-    timeouts: scaleTimeouts(config.TIME_SCALE),
+    timeouts: scaleTimeouts(config.TIME_SCALE, config.TIMEOUTS),
     scale: config.TIME_SCALE,
     clusterId: config.CLUSTER_ID ?? (await clusterId(client)),
     namespace: config.POD_NAMESPACE,
     orphanInstancePolicy: config.ORPHAN_INSTANCE_POLICY,
     emit,
+    archive: config.ARCHIVE_URL === undefined ? undefined : config.CLOUDEVENTS_SOURCE,
     lds: config.LDS_URL === undefined ? undefined : { endpoint: config.LDS_URL, credentialsKey: secret(config.LDS_CREDENTIALS_SECRET) },
     grading: config.GRADING_ENGINE_URL === undefined ? undefined : { endpoint: config.GRADING_ENGINE_URL, tokenUrl: config.GRADING_TOKEN_URL ?? '', credentialsKey: secret(config.GRADING_CREDENTIALS_SECRET) },
   };
+}
+
+/** Without an archive there is no such path. */
+function archiveRouters(store: ArchiveStore | undefined, client: KubeClient): Record<string, Router> {
+  if (store === undefined) return {};
+  return { '/archive': archiveRouter({ store, whoIs: (token, signal) => whoIs(client, token, signal), mayDo: (user, access, signal) => mayDo(client, user, access, signal) }) };
 }
 
 function evidenceStore(url: string | undefined, s3: S3): EvidenceStore | undefined {
