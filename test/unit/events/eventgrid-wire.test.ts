@@ -1,6 +1,6 @@
 /** Our Event Grid sinks beside the official SDKs: the same event, to the same server, in the same request. */
 import { AzureKeyCredential, EventGridPublisherClient } from '@azure/eventgrid';
-import { EventGridSenderClient } from '@azure/eventgrid-namespaces';
+import { AzureKeyCredential as NamespaceKey, EventGridSenderClient } from '@azure/eventgrid-namespaces';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { createSinks } from '../../../src/events/sinks.ts';
@@ -71,7 +71,7 @@ describe('a custom topic', () => {
 describe('a topic of a namespace', () => {
   test.each(['/topics/exams', '/topics/exams:publish'])('cannot tell our request to %s from that of its SDK', async (path) => {
     server = await startScriptedServer([namespaceAnswer]);
-    const sdk = new EventGridSenderClient(server.url, new AzureKeyCredential(KEY), 'exams', { allowInsecureConnection: true });
+    const sdk = new EventGridSenderClient(server.url, new NamespaceKey(KEY), 'exams', { allowInsecureConnection: true });
     await sdk.sendEvents({ ...sdkEvent, dataSchema: dataschema, dataContentType: 'application/json', extensionAttributes: attributes });
     expect(await ours('eventgridns', path)).toEqual({ outcome: 'accepted' });
     const [theirs, own] = server.received.map(wire);

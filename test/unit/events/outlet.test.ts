@@ -4,6 +4,7 @@ import { Outlet, OUTLET_TUNING } from '../../../src/events/outlet.ts';
 import { TermControl } from '../../../src/runtime/runnable.ts';
 import { silentLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { counted } from '../../support/events/counted.ts';
 import { uidOf } from '../../support/events/outbox-world.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import type { OutboxEntry } from '../../../src/api/outbox.ts';
@@ -53,10 +54,7 @@ function world(answer: (nth: number, event: CloudEvent) => Delivery | Promise<De
     await clock.settle();
     await done;
   });
-  const count = async (result: string): Promise<number> => {
-    const { values } = await metrics.eventsOut.get();
-    return values.filter(({ labels }) => labels.result === result && labels.sink === 'https://sink.example').reduce((sum, { value }) => sum + value, 0);
-  };
+  const count = (result: string): Promise<number> => counted(metrics, result, 'https://sink.example');
   return { clock, outlet, tries, letters, count };
 }
 

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { recordEvent } from '../../../src/core/outbox.ts';
 import { createSinks } from '../../../src/events/sinks.ts';
+import { counted } from '../../support/events/counted.ts';
 import { OutboxWorld, startEmitter, uidOf } from '../../support/events/outbox-world.ts';
 import { answer, silence, TestSink } from '../../support/events/sink.ts';
 import { until } from '../../support/events/until.ts';
@@ -30,10 +31,7 @@ function emitting(world: OutboxWorld, receivers: readonly TestSink[]): RunningEm
 
 const emptied = (world: OutboxWorld) => until('the outbox is empty', () => (world.get(a).status?.outbox ?? []).length === 0);
 
-async function dropped({ metrics }: RunningEmitter, sink: TestSink): Promise<number> {
-  const { values } = await metrics.eventsOut.get();
-  return values.filter(({ labels }) => labels.result === 'dropped' && labels.sink === sink.url.href).reduce((sum, { value }) => sum + value, 0);
-}
+const dropped = ({ metrics }: RunningEmitter, { url }: TestSink): Promise<number> => counted(metrics, 'dropped', url.href);
 
 test('each sink has its own progress: one that is away does not hold up the other, and gets its events in order when it is back', async () => {
   const world = new OutboxWorld();
@@ -69,7 +67,7 @@ test('a sink that is away for too long loses the oldest events, says so, and kee
   world.add('one', a);
   const running = emitting(world, [healthy, away]);
   for (let n = 1; n <= 40; n++) {
-    world.transition(a, running.emitter, n === 3 ? (status) => void recordEvent(status, 'ccm.lablet.session.terminated', { session_id: a, final_state: 'Terminated' }, { uid: a, now: new Date('2026-11-23T10:00:00Z') }) : undefined);
+    world.transition(a, running.emitter, n === 3 ? (status) => void recordEvent(status, 'ccm.lablet.session.terminated', { session_id: a, final_state: 'terminated' }, { uid: a, now: new Date('2026-11-23T10:00:00Z') }) : undefined);
     await until('the healthy one has it', () => healthy.sequences(a).length === n);
   }
   expect(world.get(a).status?.conditions).toEqual([expect.objectContaining({ type: 'EventsDelivered', status: 'False', reason: 'EventsLost', message: expect.stringContaining('sequence 9') })]);
