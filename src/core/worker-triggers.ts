@@ -86,7 +86,15 @@ export const cleared: Trigger = (s) => {
 
 function machineEnded(s: Situation): Because | undefined {
   if (isAdopted(s.worker)) return ifThen(s.world.licenseReleased || isForced(s), byController('LetGo', `Instance ${s.worker.spec.instanceId ?? ''} was not made by the controller and stays as it is.`));
+  if (!s.world.providerKnown) return unknownMachine(s);
   return ifThen(instanceIs(s, 'terminated', 'gone'), byProvider('Terminated', 'Its instance is terminated.'));
+}
+
+/** Its template was taken away by force: nobody can ask for a machine, if there ever was one. */
+function unknownMachine(s: Situation): Because | undefined {
+  const { instanceId } = s.draft;
+  if (instanceId === undefined) return byController('Terminated', 'It never had an instance.');
+  return ifThen(isForced(s), byUser('ForceTerminated', `Ended at once by the annotation ${ANNOTATIONS.forceTerminate}; instance ${instanceId} may be left, since WorkerTemplate ${s.worker.spec.templateName} is gone.`));
 }
 
 /** A spec that was changed after the failure is a new try, once nothing of the failed one is left. */

@@ -39,7 +39,7 @@ export type Launch =
 
 /** What we did about the licence of the host in this pass, where it was not registered. */
 export interface Registration {
-  reason: 'Registering' | 'TokenRefused' | 'TokenMissing' | 'RegistrationFailed' | 'RegistrationTimeout';
+  reason: 'Registering' | 'RegistrationBusy' | 'TokenRefused' | 'TokenMissing' | 'RegistrationFailed' | 'RegistrationTimeout';
   message: string;
 }
 
@@ -53,6 +53,8 @@ export interface WorkerWorld {
   registration: Registration | undefined;
   /** Its machine (ec2); undefined: a static host, or nobody has looked yet. */
   instance: InstanceFacts | undefined;
+  /** Is it known where its machine would be (ec2)? Not without its template. */
+  providerKnown: boolean;
   /** Undefined: nothing was tried in this pass. */
   launch: Launch | undefined;
   /** Is the licence given back, as far as it ever will be? Asked of a Terminating worker only. */

@@ -4,7 +4,7 @@ import { isTrue } from '../../src/core/conditions.ts';
 import { capacityStatus, sumDemands } from '../../src/core/worker-capacity.ts';
 import { judgeWorker, WORKER_TABLE } from '../../src/core/worker-lifecycle.ts';
 import { parseQuantity } from '../../src/core/quantity.ts';
-import { readyProbe, staticWorker, workerWorld } from '../support/worker-world.ts';
+import { machineWorker, readyProbe, staticWorker, workerWorld } from '../support/worker-world.ts';
 import type { WorkerStatus } from '../../src/api/worker.ts';
 import type { Probe } from '../../src/core/worker-world.ts';
 
@@ -69,6 +69,46 @@ test('a worker with a session on it never leaves Draining for Stopping or Termin
     const world = workerWorld({ probe: one.probe, sessions: ['exams/one'], labs: 1 });
     const { status } = judgeWorker(staticWorker({ phase, conditions: [] }, { desiredState: one.desiredState, deleted: one.deleted }), world, new Date(START));
     expect(['Running', 'Draining']).toContain(status.phase);
+  }));
+});
+
+const machinePass = fc.record({
+  desiredState: fc.constantFrom('Running' as const, 'Running' as const, 'Draining' as const, 'Stopped' as const, 'Terminated' as const),
+  deleted: fc.boolean(), forced: fc.boolean(), drained: fc.boolean(), probe, sessions: fc.integer({ min: 0, max: 1 }), passed: fc.integer({ min: 0, max: 1_000_000 }),
+  state: fc.constantFrom('pending', 'running', 'running', 'stopping', 'stopped', 'shutting-down', 'terminated', 'gone', undefined),
+  launch: fc.constantFrom('launched' as const, 'waiting' as const, 'failed' as const, undefined),
+});
+
+test('a machine is told of as up once for every time it was up, and as down once, whatever happens to it', () => {
+  fc.assert(fc.property(fc.array(machinePass, { maxLength: 30 }), (passes) => {
+    let status: WorkerStatus | undefined;
+    let now = START;
+    let told: string[] = [];
+    for (const { desiredState, deleted, forced, drained, probe: seen, sessions, passed, state, launch } of passes) {
+      now += passed;
+      const instance = state && { id: 'i-1', state, ...(state === 'running' ? { address: '10.0.0.7', endpoint: 'https://10.0.0.7' } : {}) };
+      const world = workerWorld({
+        instance, probe: seen, sessions: Array.from({ length: sessions }, (_, n) => `exams/s-${n}`),
+        launch: launch && { state: launch, reason: 'Tried', message: 'tried', instance: { id: 'i-1', state: 'pending' } },
+      });
+      const before: WorkerStatus | undefined = status && { ...status, ...(drained ? { drain: { by: 'Autoscaler', reason: 'Idle', since: new Date(now).toISOString() } } : {}) };
+      const judgement = judgeWorker(machineWorker(before, { desiredState, deleted, forced }), world, new Date(now));
+      let phase = before?.phase ?? null;
+      for (const row of judgement.rows) {
+        const taken = WORKER_TABLE.find((candidate) => candidate.row === row && candidate.from === phase);
+        expect(taken).toBeDefined();
+        phase = taken?.to ?? null;
+      }
+      expect(judgement.status.phase).toBe(phase);
+      // A session keeps its machine, but for what somebody else does to it.
+      if (sessions > 0 && !forced && before?.phase === 'Running' && instance?.state === 'running') expect(['Running', 'Draining']).toContain(phase);
+      ({ status } = judgement);
+      told = [...told, ...(status.outbox ?? []).map(({ type }) => type).filter((type) => type.startsWith('ccm.worker.scaling.'))];
+      status = { ...status, outbox: [] };
+      const up = ['Provisioning', 'Starting', 'Running', 'Draining'].includes(phase ?? '');
+      expect(told).toEqual(told.map((_, index) => `ccm.worker.scaling.${index % 2 === 0 ? 'up' : 'down'}`));
+      expect(told.length % 2 === 1).toBe(up);
+    }
   }));
 });
 

@@ -55,7 +55,9 @@ export async function startEc2(options: Partial<Ec2Options> = {}): Promise<TestE
     cmlPort,
     fault: (fault) => simulator?.faults.set(fault),
     instances: async () => (await sim('GET', 'instances')) as SeenInstance[],
-    byHand: async (id, act) => void (await sim('PUT', `instances/${id}/${act}`)),
+    byHand: async (id, act) => {
+      await sim('PUT', `instances/${id}/${act}`);
+    },
     calls: async (action) => ((await sim('GET', 'counters')) as Record<string, number>)[action] ?? 0,
     reset: async () => {
       await simulator?.close();

@@ -30,7 +30,7 @@ export const readyProbe = (change: Partial<Probe & { state: 'ready' }> = {}): Pr
 /** A world of `onprem`, where nothing is bound to the worker and nobody has asked its host. */
 export const workerWorld = ({ limits, ...change }: Partial<Omit<WorkerWorld, 'limits'>> & { limits?: Partial<WorkerWorld['limits']> } = {}): WorkerWorld => ({
   offer: { resources: { cpu: 16, memory: 64 * 2 ** 30, storage: 500 * 2 ** 30 }, maxNodes: 200, ports: { start: 2000, end: 7999 } },
-  wantedLicense: 'Enterprise', probe: undefined, registration: undefined, instance: undefined, launch: undefined, licenseReleased: true,
+  wantedLicense: 'Enterprise', probe: undefined, registration: undefined, instance: undefined, providerKnown: true, launch: undefined, licenseReleased: true,
   sessions: [], lastSessionEnd: undefined, unknownDemands: [], labs: 0, busyLabs: 0, emit: true,
   limits: { teardown: 600_000, heartbeat: 300_000, provisioning: 1_800_000, drain: 14_400_000, drainForce: 3_600_000, stoppedTtl: undefined, settle: 5_000, ...limits },
   ...change,

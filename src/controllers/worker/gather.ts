@@ -6,6 +6,7 @@ import { parseDuration } from '../../core/duration.ts';
 import { fromTime, latest, plus } from '../../core/time.ts';
 import { capacityStatus, holdsCapacity, nodeLimitOf, offerOf, sumDemands } from '../../core/worker-capacity.ts';
 import { INDEX } from '../deps.ts';
+import { regionOf } from './machine.ts';
 import { boundSessions, unknownDemands } from './snapshot.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { Worker, WorkerStatus, WorkerTemplateSpec } from '../../api/worker.ts';
@@ -32,6 +33,7 @@ export function gather(deps: Deps, worker: Worker, seen: Seen, demands: DemandCa
   const sessions = staying(deps, name);
   return {
     ...seen,
+    providerKnown: regionOf(deps, worker) !== undefined,
     offer: offerOf(worker.spec, template?.spec),
     wantedLicense: template?.spec.licenseType,
     sessions: sessions.map(objectKey),

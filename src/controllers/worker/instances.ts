@@ -29,6 +29,7 @@ export class InstanceWatch implements Source {
   private readonly told = new Map<string, string>();
   private readonly orphans: OrphanInstances;
   private hurry: () => void = () => undefined;
+  private urgent = false;
 
   constructor(deps: Deps) {
     this.deps = deps;
@@ -37,6 +38,8 @@ export class InstanceWatch implements Source {
 
   start(wake: Wake): () => void {
     const term = new AbortController();
+    // What an earlier term saw may be long past.
+    for (const memory of [this.looks, this.acts, this.told]) memory.clear();
     void this.run(wake, term.signal);
     return () => term.abort(new Error('the term is over'));
   }
@@ -63,6 +66,7 @@ export class InstanceWatch implements Source {
   /** Our own act on the worker's machine is about to happen (`instance` undefined), or has answered. */
   acted(worker: Worker, instance: Instance | undefined): void {
     this.acts.set(worker.metadata.uid, { at: this.deps.clock.monotonic(), instance });
+    this.urgent = true;
     this.hurry();
   }
 
@@ -89,18 +93,19 @@ export class InstanceWatch implements Source {
 
   private async run(wake: Wake, signal: AbortSignal): Promise<void> {
     const { clock, settings, log } = this.deps;
-    while (!signal.aborted) {
+    while (!isOver(signal)) {
+      this.urgent = false;
       for (const region of new Set(this.workers().flatMap((worker) => regionOf(this.deps, worker) ?? []))) {
         try {
           await this.look(region, signal);
         } catch (error) {
-          if (!signal.aborted) log.warn({ region, error: error instanceof Error ? error.message : String(error) }, 'the instances of a region could not be looked at');
+          if (!isOver(signal)) log.warn({ region, error: error instanceof Error ? error.message : String(error) }, 'the instances of a region could not be looked at');
         }
       }
       this.tell(wake);
       await new Promise<void>((resolve) => {
         const quick = Math.min(QUICK_MS, settings.timeouts.resync);
-        const restless = this.workers().some(isRestless);
+        const restless = this.urgent || this.workers().some(isRestless);
         let cancel = clock.setTimeout(resolve, restless ? quick : settings.timeouts.resync);
         this.hurry = () => {
           cancel();
@@ -137,6 +142,9 @@ export class InstanceWatch implements Source {
     }
   }
 }
+
+/** Asked anew each time: the term may end during any wait. */
+const isOver = (signal: AbortSignal): boolean => signal.aborted;
 
 /** Is its machine on the way to another state, as far as its status tells? */
 function isRestless({ status }: Worker): boolean {

@@ -124,7 +124,7 @@ async function ask(cml: CmlPort, token: Secret<string>, type: string, now: { reg
   } catch (error) {
     if (!(error instanceof ExternalError) || call.signal.aborted) throw error;
     if (error.kind === 'badRequest') return refused(error.description ?? 'bad request');
-    if (error.kind === 'conflict') return { reason: 'Registering', message: 'CML is busy with an earlier licence request.' };
+    if (error.kind === 'conflict') return { reason: 'RegistrationBusy', message: 'CML is busy with an earlier licence request.' };
     return { reason: 'RegistrationFailed', message: `${error.message}. It is tried again.` };
   }
 }

@@ -228,10 +228,4 @@ describe('a static Worker', () => {
     await world.client.mergePatch(WORKERS, 'cml-1', undefined, { status: { outbox: null } }, { subresource: 'status' });
     await eventually(() => expect(read()).rejects.toThrow(NotFoundError));
   });
-
-  test('of another provider says that it is not run', async () => {
-    await template({ spec: { provider: 'ec2', instanceType: 'm5zn.metal', imagePattern: 'cisco-cml2.9*', region: 'us-east-1' } });
-    await world.client.create(WORKERS, { metadata: { name: 'cml-1' }, spec: { provider: 'ec2', templateName: 'onprem', desiredState: 'Running' } });
-    expect((await condition('Schedulable', 'ProviderUnsupported')).status?.phase).toBe('Pending');
-  });
 });
