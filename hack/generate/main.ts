@@ -14,8 +14,9 @@ import type { Generator } from './output.ts';
 import { rbac } from './rbac.ts';
 import { apiReference } from './reference.ts';
 import { sampleTopology } from './samples.ts';
+import { workerLifecycle } from './worker-lifecycle.ts';
 
-const GENERATORS: readonly Generator[] = [lifecycle, crds, rbac, apiReference, eventSchemas, eventGuide, knative, sampleTopology];
+const GENERATORS: readonly Generator[] = [lifecycle, workerLifecycle, crds, rbac, apiReference, eventSchemas, eventGuide, knative, sampleTopology];
 const root = resolve(import.meta.dirname, '../..');
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
