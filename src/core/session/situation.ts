@@ -14,7 +14,6 @@ import type { OutboxEntry } from '../../api/outbox.ts';
 import type { ScoreReportSpec } from '../../api/scorereport.ts';
 import type { PinnedDefinition } from '../definition.ts';
 import type { RunState } from '../pipelines.ts';
-import type { Because } from './row.ts';
 import type { SessionStatus, SessionWorld, Signal } from './world.ts';
 
 /** A ScoreReport that must exist before the status that speaks of it is written. */
@@ -46,7 +45,7 @@ export interface Situation {
   /** What an overflowing outbox lost, for the metrics. */
   dropped: OutboxEntry[];
   /** Who told that the grading failed, if that was in this judgement. */
-  failure: Pick<Because, 'actor' | 'eventId' | 'traceParent'> | undefined;
+  failure: { actor: string; eventId?: string | undefined; traceParent?: string | undefined } | undefined;
 }
 
 export function situation(session: LabletSession, world: SessionWorld, now: Date, signals: readonly Signal[] = []): Situation {
