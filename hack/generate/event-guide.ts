@@ -6,10 +6,13 @@ import { LABLET_SESSIONS } from '../../src/api/kinds.ts';
 import { isForSinks } from '../../src/api/outbox.ts';
 import { recordEvent } from '../../src/core/outbox.ts';
 import { TABLE } from '../../src/core/session/table.ts';
+import { isUp } from '../../src/core/worker-situation.ts';
+import { WORKER_TABLE } from '../../src/core/worker-table.ts';
 import { encodeEvent } from '../../src/events/codec.ts';
 import { envelope } from '../../src/events/envelope.ts';
 import type { EventType, JsonSchema } from '../../src/api/event-schemas.ts';
 import type { EmittedType } from '../../src/api/events.ts';
+import type { WorkerPhase } from '../../src/api/worker.ts';
 import type { OutboxDraft } from '../../src/core/outbox.ts';
 import type { CloudEvent } from '../../src/events/cloudevent.ts';
 import type { Generator } from './output.ts';
@@ -43,10 +46,17 @@ function emitted(): string {
   return ['| type | about | when | always | where known |', '|---|---|---|---|---|', ...lines].join('\n');
 }
 
-/** The meaning, and for what a row of the lifecycle records, the rows. */
+/** The meaning, and for what a row of a lifecycle records, the rows. */
 function when(type: EmittedType): string {
-  const rows = [...new Set(TABLE.filter(({ events }) => events.includes(type)).map(({ row }) => row))].sort((a, b) => Number(a.slice(1)) - Number(b.slice(1)));
+  const all = EMITTED[type].emitter === 'Worker' ? WORKER_TABLE.filter(({ from, to, trigger }) => !trigger.startsWith('static:') && tells(type, from, to)) : TABLE.filter(({ events }) => events.includes(type));
+  const rows = [...new Set<string>(all.map(({ row }) => row))].sort((a, b) => Number(a.slice(1)) - Number(b.slice(1)));
   return rows.length === 0 ? EMITTED[type].summary : `${EMITTED[type].summary} (${rows.join(', ')})`;
+}
+
+/** Which changes of its phase a worker tells of: the start of a drain, and a machine that comes up or goes down. */
+function tells(type: EmittedType, from: WorkerPhase | null, to: WorkerPhase): boolean {
+  if (type === 'ccm.worker.draining') return to === 'Draining';
+  return isUp(from) !== isUp(to) && isUp(to) === (type === 'ccm.worker.scaling.up');
 }
 
 function consumed(): string {
