@@ -21,6 +21,8 @@ export const ANNOTATIONS = {
   forceTerminate: `${GROUP}/force-terminate`,
   /** No effects and no deadlines for this object; ingest still stores. */
   paused: `${GROUP}/paused`,
+  /** On a Worker: the auto-scaler never drains it. */
+  keepRunning: `${GROUP}/scale-down-disabled`,
   /** The uid under which we first saw this object; differs after a restore from a backup. */
   seenUid: `${GROUP}/seen-uid`,
 } as const;
@@ -32,6 +34,7 @@ export const LABELS = {
   session: `${GROUP}/session`,
   sessionUid: `${GROUP}/session-uid`,
   worker: `${GROUP}/worker`,
+  template: `${GROUP}/template`,
   managedBy: 'app.kubernetes.io/managed-by',
 } as const;
 

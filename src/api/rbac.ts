@@ -36,6 +36,7 @@ const WRITE = ['create', 'update', 'patch', 'delete', 'deletecollection'];
 export const CLUSTER_RULES: readonly PolicyRule[] = [
   allow('caches of the cluster-scoped kinds', READ, [LABS, WORKERS, WORKER_TEMPLATES]),
   allow('a Lab is made for a session and removed with what stands on the host', ['create', 'delete'], [LABS]),
+  allow('the auto-scaler makes Workers of a WorkerTemplate, and removes those that it made once they are over', ['create', 'delete'], [WORKERS]),
   allow('finalizers, annotations, and the claim of a Lab', ['patch'], [LABS, WORKERS, WORKER_TEMPLATES]),
   allow('every status write is a merge patch', ['patch'], [LABS, WORKERS, WORKER_TEMPLATES], 'status'),
   allow('a namespace that is being deleted ends its sessions', READ, [NAMESPACES]),
@@ -74,17 +75,17 @@ export interface OptionalRules {
 
 export const OPTIONAL_RULES: readonly OptionalRules[] = [
   { name: 'token-review', when: 'INGEST_AUTH=token', rules: [allow('whose the bearer token of a sender of events is', ['create'], [TOKEN_REVIEWS])] },
-];
   {
     name: 'archive-review',
     when: 'ARCHIVE_URL',
     rules: [allow('whose the bearer token of a reader of the archive is', ['create'], [TOKEN_REVIEWS]), allow('and what it may read', ['create'], [SUBJECT_ACCESS_REVIEWS])],
   },
+];
 
-/** A role for people, added to the built-in role of the same name by aggregation. */
 /** What people read at GET /archive: no kind of the API server, which only judges who may. */
 const ARCHIVES: ResourceOf<KubeObject> = { group: GROUP, version: 'v1alpha1', plural: 'archives', kind: 'Archive', namespaced: true };
 
+/** A role for people, added to the built-in role of the same name by aggregation. */
 export interface UserRole {
   readonly name: 'view' | 'edit' | 'admin';
   /** Built-in roles that include it. */
@@ -111,7 +112,7 @@ export const USER_ROLES: readonly UserRole[] = [
     rules: [
       allow('platform teams write hosts', WRITE, [WORKERS, WORKER_TEMPLATES]),
       allow('results may be removed, for instance to obey a retention rule, but not written', ['delete', 'deletecollection'], [SCORE_REPORTS]),
-    ],
       allow('the archive of events, which outlives sessions and results, is read at GET /archive', ['list'], [ARCHIVES]),
+    ],
   },
 ];

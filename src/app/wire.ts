@@ -12,6 +12,7 @@ import { definitionController } from '../controllers/definition/controller.ts';
 import { labController } from '../controllers/lab/controller.ts';
 import { RevisionStore } from '../controllers/revisions.ts';
 import { BookingCalendar } from '../controllers/scheduler/calendar.ts';
+import { scalerController } from '../controllers/scaler/controller.ts';
 import { schedulerController } from '../controllers/scheduler/controller.ts';
 import { SecretReader } from '../controllers/secrets.ts';
 import { sessionController } from '../controllers/session/controller.ts';
@@ -120,7 +121,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
       httpServer({ name: 'web server', app: webApp({ log, routers: { '/schemas': schemasRouter(), ...archiveRouters(archive, client) } }), port: config.WEB_PORT, host: config.LISTEN_HOST, listening: (webPort) => log.info({ webPort }, 'listening') }),
     ],
     always: [recorder, ...(rejections ? [rejections] : [])],
-    leaderOnly: [definitionController(deps), workerController(deps), templateController(deps), labController(deps), schedulerController(deps), sessionController(deps), emitter, ...(archive ? [archiveRetention({ store: archive, keepMs: config.ARCHIVE_RETENTION, clock, log })] : [])],
+    leaderOnly: [definitionController(deps), workerController(deps), templateController(deps), labController(deps), schedulerController(deps), scalerController(deps), sessionController(deps), emitter, ...(archive ? [archiveRetention({ store: archive, keepMs: config.ARCHIVE_RETENTION, clock, log })] : [])],
     elector,
   });
   metrics.onScrape(() => {
@@ -145,6 +146,8 @@ async function settings(config: Config, client: KubeClient, emit: boolean): Prom
     clusterId: config.CLUSTER_ID ?? (await clusterId(client)),
     namespace: config.POD_NAMESPACE,
     orphanInstancePolicy: config.ORPHAN_INSTANCE_POLICY,
+    maxWorkers: config.MAX_WORKERS,
+    scaleDown: config.SCALE_DOWN === 'enabled',
     emit,
     archive: config.ARCHIVE_URL === undefined ? undefined : config.CLOUDEVENTS_SOURCE,
     lds: config.LDS_URL === undefined ? undefined : { endpoint: config.LDS_URL, credentialsKey: secret(config.LDS_CREDENTIALS_SECRET) },

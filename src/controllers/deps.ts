@@ -68,6 +68,10 @@ export interface Settings {
   archive?: string | undefined;
   /** What becomes of machines that carry our tags and have no Worker. */
   orphanInstancePolicy: 'Report' | 'Terminate';
+  /** Most Workers of the installation (MAX_WORKERS). */
+  maxWorkers: number;
+  /** May the auto-scaler drain workers that nobody uses (SCALE_DOWN)? */
+  scaleDown: boolean;
   lds: LdsTarget | undefined;
   grading: GradingTarget | undefined;
 }

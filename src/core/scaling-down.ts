@@ -25,6 +25,9 @@ export interface DownRules {
   neededWithin: number;
 }
 
+/** The contract's: 10 min, 60 min, 30 min, in the (scaled) clock of the domain. */
+export const downRules = (scale: number): DownRules => ({ coolDown: 600_000 / scale, snooze: 3_600_000 / scale, neededWithin: 1_800_000 / scale });
+
 export interface DownInput extends Fleet {
   rules: DownRules;
   /** The last drain that the auto-scaler began. */

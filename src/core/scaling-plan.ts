@@ -16,6 +16,8 @@ export interface Supply {
   /** @internal the snapshot with all that is counted on it */
   readonly counted: WorkerSnapshot & { takenPorts: Set<number> };
   holds: { demand: Demand; until: Date }[];
+  /** When the first of them ends; milliseconds since the epoch. */
+  freesAt: number;
   /** Changes whenever what is counted changes. */
   revision: number;
 }
@@ -23,7 +25,7 @@ export interface Supply {
 export function supplyOf(view: Pick<WorkerView, 'snapshot' | 'holds'>, readyAt: Date): Supply {
   const { snapshot } = view;
   return {
-    snapshot, readyAt, needs: [], holds: [...view.holds], revision: 0,
+    snapshot, readyAt, needs: [], holds: [...view.holds], freesAt: firstEnd(view.holds), revision: 0,
     counted: { ...snapshot, phase: 'Running', schedulable: true, draining: false, used: { ...snapshot.used }, takenPorts: new Set(snapshot.takenPorts) },
   };
 }
@@ -76,17 +78,21 @@ export class Plan {
   }
 }
 
+const firstEnd = (holds: readonly { until: Date }[]): number => Math.min(Infinity, ...holds.map(({ until }) => until.getTime()));
+
 /** Gives back what ends by `at`. */
 function release(supply: Supply, at: Date): void {
-  if (!supply.holds.some(({ until }) => until <= at)) return;
+  if (supply.freesAt > at.getTime()) return;
   for (const { demand, until } of supply.holds) if (until <= at) change(supply, demand, -1);
   supply.holds = supply.holds.filter(({ until }) => until > at);
+  supply.freesAt = firstEnd(supply.holds);
 }
 
 function hold(supply: Supply, need: Need): void {
   const { counted } = supply;
   change(supply, need.demand, 1);
   supply.holds.push(need);
+  supply.freesAt = Math.min(supply.freesAt, need.until.getTime());
   supply.needs.push(need);
   // Ports stay with the Lab when the session has gone, so they are never given back here.
   let left = need.demand.portCount;

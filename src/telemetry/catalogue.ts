@@ -48,7 +48,7 @@ export const catalogue = {
   orphanInstances: gauge('lablet_orphan_instances', 'Instances that carry our tags and that no Worker claims.', ['region']),
   sweptLabs: counter('lablet_swept_labs_total', 'Labs of ours that no Lab object named and that the orphan sweep removed from their host.'),
   leftBehind: counter('lablet_left_behind_total', 'What a clean-up had to leave outside when its time was over: lab, lds_session.', ['what']),
-  scalingDecisions: counter('lablet_scaling_decisions_total', 'Decisions about the number of workers.', ['decision']),
+  scalingDecisions: counter('lablet_scaling_decisions_total', 'Decisions about the number of workers, each counted when it is new, with its reason.', ['decision', 'reason']),
 
   // Controllers.
   reconciles: counter('lablet_reconcile_total', 'Passes by controller and how they ended.', ['controller', 'result']),
