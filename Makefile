@@ -32,6 +32,9 @@ test: tools-all ## Verify, then run every test against real API servers
 bench: tools-go ## Measure against the budgets and write bench/results.json (ONLY="name ..." for some rows, SIZE=small for a quick look)
 	@exec node bench/main.ts $(if $(SIZE),--size $(SIZE)) $(ONLY)
 
+day: tools ## Simulate a day with 2,000 bookings: this controller beside fixed fleets and beside the rules without a calendar
+	@exec node bench/day/main.ts
+
 soak: tools-go ## Play the long runs: 500 sessions of every fate, 300 in chaos three times, ten minutes of events (LABLET_SEED=n plays sessions again)
 	@node test/soak/main.ts
 	@node test/chaos/main.ts
@@ -61,4 +64,4 @@ tools-go:
 tools-all:
 	@node hack/bootstrap.mjs go python
 
-.PHONY: help demo cluster cluster-down run test bench soak generate verify lint build release tools tools-go tools-all
+.PHONY: help demo cluster cluster-down run test bench day soak generate verify lint build release tools tools-go tools-all

@@ -1,7 +1,7 @@
 /**
  * `make bench`: measures against the budgets, prints them as a table and writes bench/results.json.
  *
- *   node bench/main.ts [--size full|small] [--results FILE] [cost] [throughput] [live] [events] [endurance] [memory] [placement] [transport]
+ *   node bench/main.ts [--size full|small] [--results FILE] [day] [cost] [throughput] [live] [events] [endurance] [memory] [placement] [transport]
  *
  * Exit code 0 whatever the figures are: a row over its budget is a finding, not a failure of the bench.
  */
@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { z } from 'zod';
 import { cost } from './rows/cost.ts';
+import { day } from './rows/day.ts';
 import { endurance } from './rows/endurance.ts';
 import { events } from './rows/events.ts';
 import { live } from './rows/live.ts';
@@ -20,7 +21,7 @@ import { throughput } from './rows/throughput.ts';
 import { transport } from './rows/transport.ts';
 import { SIZES, type Row } from './support/row.ts';
 
-const BENCHES = [placement, transport, cost, live, events, throughput, memory, endurance];
+const BENCHES = [placement, day, transport, cost, live, events, throughput, memory, endurance];
 const FOOTER = 'Not measured yet, since it is not built: EC2 workers. What each row means is in bench/README.md.';
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { size: { type: 'string', default: 'full' }, results: { type: 'string', default: resolve(import.meta.dirname, 'results.json') } } });

@@ -22,11 +22,13 @@ export interface Size {
   readonly idleSeconds: number;
   /** Of a steady stream of events. */
   readonly enduranceSeconds: number;
+  /** Of the simulated day. */
+  readonly bookings: number;
 }
 
 export const SIZES = {
-  full: { sessions: 1_000, workers: 100, cachedSessions: 10_000, cachedWorkers: 1_000, countedSessions: 20, rate: 100, idleSeconds: 60, enduranceSeconds: 600 },
-  small: { sessions: 60, workers: 10, cachedSessions: 600, cachedWorkers: 60, countedSessions: 4, rate: 30, idleSeconds: 15, enduranceSeconds: 30 },
+  full: { sessions: 1_000, workers: 100, cachedSessions: 10_000, cachedWorkers: 1_000, countedSessions: 20, rate: 100, idleSeconds: 60, enduranceSeconds: 600, bookings: 2_000 },
+  small: { sessions: 60, workers: 10, cachedSessions: 600, cachedWorkers: 60, countedSessions: 4, rate: 30, idleSeconds: 15, enduranceSeconds: 30, bookings: 500 },
 } as const satisfies Record<string, Size>;
 
 export type Say = (line: string) => void;
