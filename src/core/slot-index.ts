@@ -4,7 +4,7 @@
  * columns the full ones cost nothing. The slices at both ends of a booking may be covered in part: there a bit that is
  * not set says "perhaps", and the profile of the column decides.
  */
-import { within } from './capacity-profile.ts';
+import { NOTHING, within } from './capacity-profile.ts';
 import type { Amounts, CapacityProfile, Interval } from './capacity-profile.ts';
 
 /** What the index must know of a column. */
@@ -36,7 +36,9 @@ function and(target: Bits, other: Bits): boolean {
 /** Sessions of one kind: the same amounts, and the same columns that could ever serve them. */
 export interface DemandClass {
   amounts: Amounts;
-  /** Columns that could serve it if they were empty. */
+  /** Could the column serve it, whatever is promised there? */
+  suits: (column: number) => boolean;
+  /** Columns that suit and could hold it if nothing were promised there. */
   able: Bits;
   /** By number of the slice; a slice that is not here has room wherever `able` says so. */
   slices: Map<number, Bits>;
@@ -68,17 +70,22 @@ export class SlotIndex {
     }
   }
 
-  /** The capacity of a column has changed. */
+  /** The capacity of a column has changed: its bit in every slice is another. */
   recount(column: number): void {
+    const { capacity } = this.columns[column] as IndexedColumn;
+    for (const known of this.classes.values()) {
+      const able = known.suits(column) && within(capacity, NOTHING, known.amounts);
+      for (const bits of [known.able, ...known.slices.values()]) (able ? setBit : clearBit)(bits, column);
+    }
     for (const slice of this.touched[column] as Set<number>) this.changed(column, { from: slice * this.slice, to: (slice + 1) * this.slice });
   }
 
-  /** The class of a demand, made at its first use. `able` says which columns could ever serve it. */
-  classOf(key: string, amounts: Amounts, able: (column: number) => boolean): DemandClass {
+  /** The class of a demand, made at its first use. `suits` says which columns could ever serve it. */
+  classOf(key: string, amounts: Amounts, suits: (column: number) => boolean): DemandClass {
     const known = this.classes.get(key);
     if (known) return known;
-    const made: DemandClass = { amounts, able: bitsFor(this.columns.length), slices: new Map() };
-    for (const column of this.columns.keys()) if (able(column)) setBit(made.able, column);
+    const made: DemandClass = { amounts, suits, able: bitsFor(this.columns.length), slices: new Map() };
+    for (const [column, { capacity }] of this.columns.entries()) if (suits(column) && within(capacity, NOTHING, amounts)) setBit(made.able, column);
     for (const column of eachBit(made.able)) {
       const { capacity, profile } = this.columns[column] as IndexedColumn;
       for (const slice of this.touched[column] as Set<number>) mark(made, column, slice, within(capacity, profile.peak({ from: slice * this.slice, to: (slice + 1) * this.slice }), amounts));

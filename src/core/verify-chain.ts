@@ -1,7 +1,7 @@
 /** Does the archive of an object still say what was recorded? Pure: records in, findings out. */
 import { GENESIS, hashOf, rangeOf } from './chain.ts';
 import type { ArchiveRecord } from '../api/archive.ts';
-import type { ChainHead } from '../api/outbox.ts';
+import type { ChainHead, EmitterStatus } from '../api/outbox.ts';
 
 /**
  * changed: a record does not have its own hash. broken: it does not follow the one before it. conflict: two different
@@ -20,6 +20,12 @@ export interface Finding {
 export interface KnownHead extends ChainHead {
   /** Numbers that stand in the outbox still: not archived yet. */
   readonly pending?: readonly number[];
+}
+
+/** The head that a status knows; undefined: nothing was recorded for an archive yet. */
+export function headOf({ chain, outbox = [] }: EmitterStatus): KnownHead | undefined {
+  const waiting = outbox.flatMap((entry) => entry.chain ?? []);
+  return chain && { ...chain, dropped: [...(chain.dropped ?? []), ...waiting.flatMap(({ dropped = [] }) => dropped)], pending: waiting.map(({ n }) => n) };
 }
 
 /** What verifying needs of a record: a large archive is verified by these, without its data. */

@@ -67,9 +67,15 @@ export function applyProbe(draft: WorkerStatus, worker: Worker, world: WorkerWor
       draft.nestedVirtualization = probe.nestedVirtualization;
       draft.foreignPorts = [...probe.foreignPorts];
       draft.foreignLabs = probe.foreignLabs;
+      noteActivity(draft, probe.lastActivity, world.limits.heartbeat);
       set({ type: 'CMLReady', status: 'True', reason: 'Ready', message: `CML ${probe.version} answers and accepts the credentials.` });
       applyLicense(draft, probe.license, world, set);
   }
+}
+
+/** What people do on a host is worth a write once in a heartbeat. */
+function noteActivity(draft: WorkerStatus, seen: Date | undefined, heartbeat: number): void {
+  if (seen && seen.getTime() - (fromTime(draft.lastActivityAt)?.getTime() ?? 0) >= heartbeat) draft.lastActivityAt = toTime(seen);
 }
 
 /** Why CML cannot be asked at all: something that a person must set right, or a machine that does not run. */

@@ -17,7 +17,7 @@ export type Probe =
   | { state: 'unconfigured'; reason: string; message: string }
   | { state: 'unreachable'; message: string }
   | { state: 'notReady'; reason: string; message: string; version?: string }
-  | { state: 'ready'; version: string; license: LicenseFacts; nodeDefinitions: readonly string[]; nestedVirtualization: boolean; foreignPorts: readonly number[]; foreignLabs: number };
+  | { state: 'ready'; version: string; license: LicenseFacts; nodeDefinitions: readonly string[]; nestedVirtualization: boolean; foreignPorts: readonly number[]; foreignLabs: number; lastActivity?: Date | undefined };
 
 /** The machine of a worker as its provider shows it. `gone`: the provider knows of none (any more). */
 export interface InstanceFacts {
