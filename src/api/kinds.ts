@@ -80,6 +80,7 @@ export const KINDS: readonly Kind[] = [
       column('Ready', 'string', '.status.conditions[?(@.type=="Ready")].status', 'Can sessions use it?'),
       column('Nodes', 'integer', '.status.nodeCount', 'Nodes of the topology.'),
       column('Duration', 'string', '.spec.maxDuration', 'Longest time a candidate may work.'),
+      column('Warm', 'integer', '.status.warmPool.ready', 'Labs of the warm pool that are ready to be used.'),
       wide('Title', 'string', '.spec.title', 'Name for people.'),
       wide('Reason', 'string', '.status.conditions[?(@.type=="Synced")].reason', 'How the last reading of the topology went.'),
       AGE,
@@ -104,6 +105,7 @@ export const KINDS: readonly Kind[] = [
       // A start lies in the future for most of the time; the type date would show it as <invalid>.
       column('Start', 'string', '.status.timeslot.start', 'Start of the slot; empty: as soon as possible.'),
       wide('End', 'string', '.status.timeslot.end', 'End of the slot, extension included.'),
+      wide('Admitted', 'string', '.status.conditions[?(@.type=="Admitted")].status', 'Does the calendar hold its capacity?'),
       column('Score', 'number', '.status.scoreReport.score', 'Score, once graded.'),
       column('Passed', 'boolean', '.status.scoreReport.passed', 'Passed, once graded.'),
       REASON,
