@@ -5,7 +5,7 @@
  */
 import { isDeleting, objectKey } from '../../api/meta.ts';
 import { AFTER_SLOT, bookingOf, isAdmitted, isBookable, noRoomMessage } from '../../core/booking.ts';
-import { Calendar, SLICE, buildCalendar } from '../../core/calendar.ts';
+import { SLICE, buildCalendar } from '../../core/calendar.ts';
 import { getCondition } from '../../core/conditions.ts';
 import { definitionDurations } from '../../core/definition.ts';
 import { fitsEmpty } from '../../core/scaling.ts';
@@ -17,7 +17,7 @@ import type { Lab } from '../../api/lab.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { Worker, WorkerTemplate } from '../../api/worker.ts';
 import type { BookingTerms } from '../../core/booking.ts';
-import type { Booking, Fleet } from '../../core/calendar.ts';
+import type { Booking, Calendar, Fleet } from '../../core/calendar.ts';
 import type { DefinitionDurations, PinnedDefinition } from '../../core/definition.ts';
 import type { Demand } from '../../core/scheduling.ts';
 import type { Bookings, Deps } from '../deps.ts';
@@ -221,4 +221,4 @@ const workerView = ({ metadata, spec, status }: Worker): string =>
 
 const templateView = ({ metadata, status }: WorkerTemplate): string => JSON.stringify([metadata.generation, metadata.deletionTimestamp, status?.boots?.length, status?.boots?.at(-1)]);
 
-const labView = (lab: Lab | undefined): string => (lab ? `${lab.spec.sessionRef?.uid ?? ''}` : 'none');
+const labView = (lab: Lab | undefined): string => (lab ? (lab.spec.sessionRef?.uid ?? '') : 'none');

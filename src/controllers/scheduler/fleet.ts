@@ -83,13 +83,30 @@ export function leadTime({ caches, settings }: FleetDeps, templateName: string):
 
 /** Templates that may make workers, with how many more: `maxWorkers` counts all that are not Terminated or Failed. */
 function templatesOf(deps: FleetDeps): FleetTemplate[] {
-  const { caches } = deps;
-  return caches.templates.list().filter((template) => template.spec.enabled && template.spec.provider !== 'static' && !isDeleting(template)).map((template): FleetTemplate => {
+  const { caches, settings: { maxWorkers } } = deps;
+  const exists = ({ status }: Worker): boolean => status?.phase !== 'Terminated' && status?.phase !== 'Failed';
+  const templates = caches.templates.list().filter((template) => template.spec.enabled && template.spec.provider !== 'static' && !isDeleting(template)).map((template): FleetTemplate => {
     const { name } = template.metadata;
-    const existing = caches.workers.byIndex(INDEX.workersByTemplate, name).filter(({ status }) => status?.phase !== 'Terminated' && status?.phase !== 'Failed').length;
     return {
       name, facts: { ...freshOf(deps, template), name }, leadTime: leadTime(deps, name), costPerHour: Number(template.spec.costPerHour),
-      room: Math.max(0, template.spec.maxWorkers - existing),
+      room: Math.max(0, template.spec.maxWorkers - caches.workers.byIndex(INDEX.workersByTemplate, name).filter(exists).length),
     };
   });
+  return shareOut(templates, maxWorkers - caches.workers.list().filter(exists).length);
+}
+
+/** The installation's own limit is shared out in turns, the cheapest first: no template is left without a worker while another may have two. */
+function shareOut(templates: readonly FleetTemplate[], limit: number): FleetTemplate[] {
+  const order = templates.toSorted((a, b) => a.costPerHour - b.costPerHour || (a.name < b.name ? -1 : 1));
+  if (order.reduce((sum, { room }) => sum + room, 0) <= limit) return order;
+  const given = new Map<string, number>();
+  let left = Math.max(0, limit);
+  for (let turn = 0; left > 0; turn++) {
+    for (const { name, room } of order) {
+      if (room <= turn || left === 0) continue;
+      given.set(name, turn + 1);
+      left -= 1;
+    }
+  }
+  return order.map((template) => ({ ...template, room: given.get(template.name) ?? 0 }));
 }

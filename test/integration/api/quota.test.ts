@@ -4,7 +4,8 @@ import { testCluster } from '../../support/cluster.ts';
 import { eventually } from '../../support/eventually.ts';
 import { session } from './manifests.ts';
 
-const { kubectl, freshNamespace } = testCluster();
+const cluster = testCluster();
+const { kubectl } = cluster;
 let namespace = '';
 
 interface Quota { status?: { hard?: Record<string, string>; used?: Record<string, string> } }
@@ -18,7 +19,7 @@ const used = () => eventually(async () => {
 });
 
 beforeAll(async () => {
-  namespace = await freshNamespace('quota');
+  namespace = await cluster.freshNamespace('quota');
   await kubectl(['create', 'quota', 'seats', '-n', namespace, `--hard=${COUNT}=2`]);
   // Without its first count the quota refuses every creation.
   await used();
