@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { LABLET_DEFINITIONS, LABLET_SESSIONS, WORKERS } from '../api/kinds.ts';
 import { S3 } from '../clients/s3.ts';
-import { linkOf, verifyLinks } from '../core/verify-chain.ts';
+import { headOf, linkOf, verifyLinks } from '../core/verify-chain.ts';
 import { matches, readRecords, recordedAt, startOf } from '../events/archive/read.ts';
 import { replay } from '../events/archive/replay.ts';
 import { createSinks } from '../events/sinks.ts';
@@ -77,7 +77,11 @@ async function verifyArchive(store: ArchiveStore, { subject, since }: Selection,
       chains.set(uid, chain);
     }
   }
-  for (const [uid, { subject: name, kind }] of heads) if (!chains.has(uid) && (subject === undefined || subject === name)) chains.set(uid, []), names.set(uid, `${kind} ${name}`);
+  for (const [uid, { subject: name, kind }] of heads) {
+    if (chains.has(uid) || (subject !== undefined && subject !== name)) continue;
+    chains.set(uid, []);
+    names.set(uid, `${kind} ${name}`);
+  }
   let problems = 0;
   for (const [uid, links] of chains) {
     for (const { kind, message } of verifyLinks(links, heads.get(uid)?.head)) {
@@ -106,8 +110,8 @@ async function headsOf(config: Config): Promise<Map<string, Known>> {
   try {
     for (const resource of [LABLET_SESSIONS, LABLET_DEFINITIONS, WORKERS] as readonly Resource<OutboxObject>[]) {
       for (const object of (await client.list(resource)).items) {
-        const { chain, outbox = [] } = object.status ?? {};
-        if (chain) heads.set(object.metadata.uid, { kind: resource.kind, subject: objectKey(object), head: { ...chain, pending: outbox.flatMap((entry) => entry.chain?.n ?? []) } });
+        const head = headOf(object.status ?? {});
+        if (head) heads.set(object.metadata.uid, { kind: resource.kind, subject: objectKey(object), head });
       }
     }
     return heads;
@@ -123,7 +127,7 @@ async function replayTo(store: ArchiveStore, { to, rate, until, ...query }: Arch
   async function* chosen(): AsyncGenerator<EmittedRecordOf> {
     const seen = new Set<string>();
     for await (const { record } of readRecords(store, startOf(query.since), signal)) {
-      if (record?.direction !== 'out' || !matches(record, query) || (until && new Date(recordedAt(record.event)) > until) || seen.has(record.event.id)) continue;
+      if (record?.direction !== 'out' || !matches(record, query) || (until && new Date(recordedAt(record)) > until) || seen.has(record.event.id)) continue;
       seen.add(record.event.id);
       yield record;
     }

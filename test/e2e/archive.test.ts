@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { z } from 'zod';
 import { verifyChain } from '../../src/core/verify-chain.ts';
 import { readRecords } from '../../src/events/archive/read.ts';
 import { fileArchive } from '../../src/events/archive/store-file.ts';
@@ -36,7 +37,7 @@ const read = async (uid: string): Promise<ArchiveRecord[]> =>
 /** The program as people run it. */
 const archive = (...args: string[]): Promise<{ stdout: string; code: number }> =>
   promisify(execFile)(process.execPath, [resolve(import.meta.dirname, '../../src/main.ts'), 'archive', ...args], { env: { PATH: process.env['PATH'], KUBECONFIG: world.controlPlane.kubeconfigPath } })
-    .then(({ stdout }) => ({ stdout, code: 0 }), (error: { stdout: string; code: number }) => ({ stdout: error.stdout, code: error.code }));
+    .then(({ stdout }) => ({ stdout, code: 0 }), (error: unknown) => z.object({ stdout: z.string(), code: z.number() }).parse(error));
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'lablet-archive-'));

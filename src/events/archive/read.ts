@@ -32,15 +32,16 @@ export interface ArchiveQuery {
   readonly since?: Date | undefined;
 }
 
-export function matches({ object, event }: ArchiveRecord, { subject, namespace, type, since }: ArchiveQuery): boolean {
+export function matches(record: ArchiveRecord, { subject, namespace, type, since }: ArchiveQuery): boolean {
+  const { object, event } = record;
   return (subject === undefined || subject === (object.namespace === undefined ? object.name : `${object.namespace}/${object.name}`))
     && (namespace === undefined || namespace === object.namespace)
     && (type === undefined || (type.endsWith('*') ? event.type.startsWith(type.slice(0, -1)) : event.type === type))
-    && (since === undefined || new Date(recordedAt(event)) >= since);
+    && (since === undefined || new Date(recordedAt(record)) >= since);
 }
 
 /** When it was recorded: what was received carries the time of its sender beside it. */
-export const recordedAt = (event: ArchiveRecord['event']): string => ('receivedAt' in event ? String(event.receivedAt) : (event.time ?? ''));
+export const recordedAt = (record: ArchiveRecord): string => (record.direction === 'in' ? record.event.receivedAt : record.event.time);
 
 /** The name of the first segment that can hold what was recorded at `since` or later: a record is archived after it was recorded. */
 export const startOf = (since: Date | undefined): string => (since === undefined ? '' : momentOf(since));

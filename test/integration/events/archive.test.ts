@@ -96,10 +96,10 @@ test('the chains of two sessions go on over a change of the leader while two rep
     await until('the cache has it', () => sessions.get(`${namespace}/${name}`)?.status?.phase === 'Pending');
   }
   const uids = new Map(names.map((name) => [name, sessions.get(`${namespace}/${name}`)?.metadata.uid ?? '']));
-  const replicas = [replica(), replica()];
-  const round = (emitter: Emitter, n: number): Promise<unknown> => Promise.all(names.flatMap((name) => [
+  const [even, odd] = [replica(), replica()];
+  const round = (emitter: Emitter, n: number): Promise<unknown> => Promise.all(names.flatMap((name): Promise<unknown>[] => [
     transition(name, emitter),
-    replicas[n % 2]?.accept(received(n % 2 === 0 ? 'lds.session.started' : 'lds.session.ended', `evt-${n}`, uids.get(name) ?? '')),
+    (n % 2 === 0 ? even : odd).accept(received(n % 2 === 0 ? 'lds.session.started' : 'lds.session.ended', `evt-${n}`, uids.get(name) ?? '')),
   ]));
 
   // The first one never acknowledges: the second finds all of its records still waiting.

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { hashOf } from '../../../src/core/chain.ts';
-import { verifyChain } from '../../../src/core/verify-chain.ts';
+import { headOf, verifyChain } from '../../../src/core/verify-chain.ts';
 import { emitted, received, recordsOf } from '../../support/events/chained.ts';
 import type { ArchiveRecord } from '../../../src/api/archive.ts';
 import type { OutboxDraft } from '../../../src/core/outbox.ts';
@@ -46,6 +46,10 @@ describe('an archive that is as it was written', () => {
     const [, , , fourth] = records;
     expect(verifyChain(records, { n: 4, hash: fourth?.chain.hash ?? '' })).toEqual([]);
     expect(verifyChain(records.slice(0, 4), { ...head, pending: [5, 6] })).toEqual([]);
+    const draft: OutboxDraft = {};
+    for (let n = 0; n < 40; n++) emitted(draft, uid);
+    // Nothing was archived, and eight were given up: those that wait say so.
+    expect(kinds(verifyChain([], headOf(draft)))).toEqual(['given-up']);
   });
 
   test('tells numbers that a full outbox gave up from those that somebody took away', () => {
