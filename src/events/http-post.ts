@@ -48,15 +48,25 @@ export class HttpPost {
 
   /** One try. Never rejects; when `signal` breaks it off, its outcome is `retry`. */
   async send({ headers, body }: EncodedEvent, signal: AbortSignal): Promise<Delivery> {
-    const timeout = AbortSignal.timeout(this.#timeoutMs);
+    // Plain timers, which end with the request: AbortSignal.timeout would live on and make an error for each.
+    const limit = new AbortController();
+    const stop = (): void => limit.abort();
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    let timer = setTimeout(stop, this.#timeoutMs);
     try {
-      const response = await request(this.#url, { dispatcher: this.#agent, method: 'POST', headers, body: body ?? null, signal: AbortSignal.any([signal, timeout]) });
+      const response = await request(this.#url, { dispatcher: this.#agent, method: 'POST', headers, body: body ?? null, signal: limit.signal });
+      clearTimeout(timer);
+      timer = setTimeout(stop, ANSWER_MAX_MS);
       // The status is the answer; a body that does not come, or does not end, changes nothing.
-      await response.body.dump({ limit: ANSWER_MAX_BYTES, signal: AbortSignal.timeout(ANSWER_MAX_MS) }).catch(() => undefined);
+      await response.body.dump({ limit: ANSWER_MAX_BYTES }).catch(() => undefined);
       return deliveryOf(response);
     } catch (error) {
-      if (timeout.aborted) return { outcome: 'retry', reason: `no answer within ${this.#timeoutMs} ms`, blamesSink: true };
-      return { outcome: 'retry', reason: signal.aborted ? 'broken off' : reasonOf(error), blamesSink: !signal.aborted };
+      if (signal.aborted) return { outcome: 'retry', reason: 'broken off', blamesSink: false };
+      return { outcome: 'retry', reason: limit.signal.aborted ? `no answer within ${this.#timeoutMs} ms` : reasonOf(error), blamesSink: true };
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', stop);
     }
   }
 
