@@ -17,7 +17,7 @@ const TOOLS = {
   node: { command: ['node', '--version'], atLeast: [20, 0], where: 'https://nodejs.org' },
   npm: { command: ['npm', '--version'], atLeast: [9, 0], where: 'https://nodejs.org (it comes with Node)' },
   go: { command: ['go', 'env', 'GOVERSION'], atLeast: [1, 26], where: 'https://go.dev/dl; it builds the embedded control plane' },
-  python: { command: ['python3', '-c', 'import sys, venv, ensurepip; print(sys.version)'], atLeast: [3, 11], where: 'https://python.org, with its venv module; the CML client that tests use is written in it' },
+  python: { command: ['python3', '-c', 'import sys, venv, ensurepip; print(sys.version)'], atLeast: [3, 11], where: 'https://python.org, with its venv module; the CML client and the AWS server that tests use are written in it' },
 };
 
 /** What is wrong with a tool, or undefined if it can be used. */
