@@ -4,7 +4,7 @@ import { createSecureContext } from 'node:tls';
 import { mtlsAuth, secretAuth, tokenAuth } from '../events/ingest-auth.ts';
 import { startIngestServer } from '../events/ingest-server.ts';
 import { TokenReviews } from '../events/token-reviews.ts';
-import { reviewToken } from '../kube/token-review.ts';
+import { whoIs } from '../kube/access-review.ts';
 import { aborted } from '../runtime/runnable.ts';
 import { WatchedFileError, WatchedFiles } from '../runtime/watched-files.ts';
 import type { Ingest } from '../events/ingest.ts';
@@ -63,7 +63,7 @@ function authenticationOf({ config, client, clock, log }: IngestOptions, secrets
     case 'mtls':
       return mtlsAuth(allowed);
     case 'token': {
-      const review = (token: string): Promise<string | undefined> => reviewToken(client, token, config.INGEST_AUDIENCE ?? '', AbortSignal.timeout(REVIEW_TIMEOUT_MS));
+      const review = async (token: string): Promise<string | undefined> => (await whoIs(client, token, AbortSignal.timeout(REVIEW_TIMEOUT_MS), config.INGEST_AUDIENCE ?? ''))?.username;
       return tokenAuth(new TokenReviews(review, clock), allowed, log);
     }
   }

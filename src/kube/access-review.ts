@@ -12,20 +12,23 @@ const userSchema = z.object({
 /** As a TokenReview names somebody, and as a SubjectAccessReview wants them. */
 export type KubeUser = z.output<typeof userSchema>;
 
-const tokenReview = z.object({ status: z.object({ authenticated: z.boolean().optional(), user: userSchema.partial().optional() }) });
+const tokenReview = z.object({ status: z.object({ authenticated: z.boolean().optional(), audiences: z.array(z.string()).optional(), user: userSchema.partial().optional() }) });
 const accessReview = z.object({ status: z.object({ allowed: z.boolean() }) });
 
 /**
- * Whose a token is that is good for the API server itself (`kubectl create token NAME`).
- * @returns undefined if it is not valid
+ * Whose a token is.
+ * @param audience that the token must have been made for (`kubectl create token NAME --audience=…`); default: the API server itself
+ * @returns undefined if it is not valid for that audience
  * @throws KubeError if the API server cannot say; ForbiddenError if we may not ask it (create tokenreviews)
  */
-export async function whoIs(client: KubeClient, token: string, signal: AbortSignal): Promise<KubeUser | undefined> {
-  const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token } };
+export async function whoIs(client: KubeClient, token: string, signal: AbortSignal, audience?: string): Promise<KubeUser | undefined> {
+  const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token, ...(audience === undefined ? {} : { audiences: [audience] }) } };
   const answer = tokenReview.safeParse(await client.raw('POST', '/apis/authentication.k8s.io/v1/tokenreviews', review, { signal }));
   if (!answer.success) throw new ProtocolError('tokenreviews: the answer is not a TokenReview');
-  const { authenticated, user } = answer.data.status;
-  return authenticated === true ? userSchema.safeParse(user).data : undefined;
+  const { authenticated, audiences, user } = answer.data.status;
+  // Without the audience in the answer, an API server that knows of none has judged the token for itself.
+  const isMeant = audience === undefined || audiences?.includes(audience) === true;
+  return authenticated === true && isMeant ? userSchema.safeParse(user).data : undefined;
 }
 
 /** What somebody wants to do; without a namespace: in all of them, or to a resource that is in none. */

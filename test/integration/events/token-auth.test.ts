@@ -8,7 +8,7 @@ import { tokenAuth } from '../../../src/events/ingest-auth.ts';
 import { startIngestServer } from '../../../src/events/ingest-server.ts';
 import { TokenReviews } from '../../../src/events/token-reviews.ts';
 import { KubeClient } from '../../../src/kube/client.ts';
-import { reviewToken } from '../../../src/kube/token-review.ts';
+import { whoIs } from '../../../src/kube/access-review.ts';
 import { createLogger } from '../../../src/telemetry/log.ts';
 import { testCluster } from '../../support/cluster.ts';
 import { minimal } from '../../support/events/requests.ts';
@@ -31,7 +31,7 @@ let port: number;
 async function endpoint(client: KubeClient): Promise<number> {
   const log = createLogger({ level: 'trace', destination: { write: (line: string) => void logged.push(line) } });
   const allowed = ['lds', 'trigger-*'].map((name) => `system:serviceaccount:${namespace}:${name}`);
-  const authenticate = tokenAuth(new TokenReviews((token) => reviewToken(client, token, AUDIENCE), clock), allowed, log);
+  const authenticate = tokenAuth(new TokenReviews(async (token) => (await whoIs(client, token, AbortSignal.timeout(5000), AUDIENCE))?.username, clock), allowed, log);
   const ingest = { accept: async () => ({ status: 202, result: 'applied' }) as const, refuse: () => ({ status: 400, result: 'invalid' }) as const };
   const server = await startIngestServer({ ingest, authenticate, log, isReady: () => true, port: 0, host: '127.0.0.1' });
   closers.push(() => server.close(0));
