@@ -33,6 +33,9 @@ import type { Outcome } from '../../runtime/result.ts';
 import type { Deps } from '../deps.ts';
 import type { Seen } from './gather.ts';
 
+/** After a start, stop or termination that the provider would not do (real time; the SDK has repeated it by then). */
+const SWITCH_AGAIN_MS = 5_000;
+
 export function workerController(deps: Deps): Controller {
   const watch = new InstanceWatch(deps);
   const passes = new WorkerPasses(deps, watch);
@@ -72,25 +75,25 @@ class WorkerPasses {
     }
     if (worker.status?.phase === 'Terminated') return isDeleting(worker) ? this.letGo(worker, pass) : done();
 
-    const seen = await this.see(worker, pass);
+    const { seen, delayed } = await this.see(worker, pass);
     await ensureDemands(deps, worker, this.demands, pass.signal);
     const written = await this.write(worker, gather(deps, worker, seen, this.demands), pass);
     if (written.rows.length > 0) return after(0, 'a transition was written');
-    return soonest(written.outcome, ...this.waits(written.worker));
+    return soonest(written.outcome, delayed ? after(SWITCH_AGAIN_MS, 'the instance is switched again') : done(), ...this.waits(written.worker));
   }
 
   /** Acts as the phase asks, and looks: launch, power, probe, licence. Each asks first what is there already. */
-  private async see(worker: Worker, pass: PassContext): Promise<Seen> {
+  private async see(worker: Worker, pass: PassContext): Promise<{ seen: Seen; delayed: boolean }> {
     const { deps, watch } = this;
     const launch = await this.launcher.attempt(worker, pass);
     const before = watch.of(worker);
     const licenseReleased = await this.licenses.release(worker, worker.spec.provider === 'static' || (before !== undefined && before !== 'gone' && before.state === 'running'), pass);
-    const machine = worker.spec.provider === 'ec2' ? await power(deps, watch, worker, { idle: isIdle(deps, worker), licenseReleased }, pass) : undefined;
+    const { machine, delayed } = await power(deps, watch, worker, { idle: isIdle(deps, worker), licenseReleased }, pass);
     const probed = await this.look(worker, pass);
     const registration = await this.licenses.register(worker, probed, pass);
     const template = deps.caches.templates.get(worker.spec.templateName);
     const seenMachine = machine === 'gone' ? ({ state: 'gone' } as const) : machine && factsOf(machine, template);
-    return { launch, licenseReleased, probe: probed, registration, instance: launch?.state === 'launched' ? launch.instance : seenMachine };
+    return { delayed, seen: { launch, licenseReleased, probe: probed, registration, instance: launch?.state === 'launched' ? launch.instance : seenMachine } };
   }
 
   /** What the next pass waits for beside the deadlines of the rules. */

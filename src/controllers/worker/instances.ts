@@ -4,7 +4,6 @@
  * machine has changed, and finds machines of ours that no Worker claims.
  */
 import { clusterTags, TAG } from '../../clients/provider/port.ts';
-import { aborted } from '../../runtime/runnable.ts';
 import { regionOf } from './machine.ts';
 import { OrphanInstances } from './orphan-instances.ts';
 import type { Worker } from '../../api/worker.ts';
@@ -19,6 +18,8 @@ const QUICK_MS = 2_000;
 interface Look {
   readonly at: number;
   readonly byId: ReadonlyMap<string, Instance>;
+  /** Those that have not ended, oldest first, by the worker that they carry the tag of. */
+  readonly byWorker: ReadonlyMap<string, readonly Instance[]>;
 }
 
 export class InstanceWatch implements Source {
@@ -28,7 +29,9 @@ export class InstanceWatch implements Source {
   private readonly acts = new Map<string, { at: number; instance: Instance | undefined }>();
   private readonly told = new Map<string, string>();
   private readonly orphans: OrphanInstances;
+  /** Make the pause between two looks short, or end it. */
   private hurry: () => void = () => undefined;
+  private wakeUp: () => void = () => undefined;
   private urgent = false;
 
   constructor(deps: Deps) {
@@ -41,7 +44,10 @@ export class InstanceWatch implements Source {
     // What an earlier term saw may be long past.
     for (const memory of [this.looks, this.acts, this.told]) memory.clear();
     void this.run(wake, term.signal);
-    return () => term.abort(new Error('the term is over'));
+    return () => {
+      term.abort(new Error('the term is over'));
+      this.wakeUp();
+    };
   }
 
   /** The machine of a worker; `gone`: the provider knows of none. Undefined: nobody has looked since our last act. */
@@ -53,14 +59,14 @@ export class InstanceWatch implements Source {
     const id = worker.spec.instanceId ?? worker.status?.instanceId;
     const known = id === undefined ? undefined : look.byId.get(id);
     if (known || worker.spec.instanceId !== undefined) return known ?? 'gone';
-    return id === undefined ? (this.claimedBy(worker, look)[0] ?? 'gone') : 'gone';
+    return id === undefined ? (look.byWorker.get(worker.metadata.uid)?.[0] ?? 'gone') : 'gone';
   }
 
   /** Further machines that carry the worker's tag: a launch whose answer was lost was repeated before it could be seen. */
   doubles(worker: Worker): Instance[] {
     const look = this.looks.get(regionOf(this.deps, worker) ?? '');
     if (!look || worker.status?.instanceId === undefined || worker.spec.instanceId !== undefined) return [];
-    return this.claimedBy(worker, look).filter(({ id }) => id !== worker.status?.instanceId);
+    return (look.byWorker.get(worker.metadata.uid) ?? []).filter(({ id }) => id !== worker.status?.instanceId);
   }
 
   /** Our own act on the worker's machine is about to happen (`instance` undefined), or has answered. */
@@ -81,12 +87,6 @@ export class InstanceWatch implements Source {
     this.told.delete(uid);
   }
 
-  private claimedBy({ metadata }: Worker, look: Look): Instance[] {
-    return [...look.byId.values()]
-      .filter(({ tags, state }) => tags[TAG.workerUid] === metadata.uid && state !== 'terminated' && state !== 'shutting-down')
-      .sort((a, b) => ((a.launchedAt ?? '') < (b.launchedAt ?? '') ? -1 : 1));
-  }
-
   private workers(): Worker[] {
     return this.deps.caches.workers.list().filter(({ spec }) => spec.provider === 'ec2');
   }
@@ -102,6 +102,7 @@ export class InstanceWatch implements Source {
           if (!isOver(signal)) log.warn({ region, error: error instanceof Error ? error.message : String(error) }, 'the instances of a region could not be looked at');
         }
       }
+      if (isOver(signal)) return;
       this.tell(wake);
       await new Promise<void>((resolve) => {
         const quick = Math.min(QUICK_MS, settings.timeouts.resync);
@@ -112,10 +113,10 @@ export class InstanceWatch implements Source {
           cancel = clock.setTimeout(resolve, quick);
           this.hurry = () => undefined;
         };
-        void aborted(signal).then(() => {
+        this.wakeUp = () => {
           cancel();
           resolve();
-        });
+        };
       });
     }
   }
@@ -128,7 +129,7 @@ export class InstanceWatch implements Source {
     const tracked = this.workers().filter((worker) => regionOf(this.deps, worker) === region && worker.status?.phase !== 'Terminated');
     const missed = tracked.flatMap(({ spec, status }) => spec.instanceId ?? status?.instanceId ?? []).filter((id) => !byId.has(id));
     for (const instance of missed.length > 0 ? await provider.describe({ ids: missed }, { signal }) : []) byId.set(instance.id, instance);
-    this.looks.set(region, { at, byId });
+    this.looks.set(region, { at, byId, byWorker: byTag([...byId.values()]) });
     await this.orphans.judge(region, [...byId.values()], signal);
   }
 
@@ -141,6 +142,11 @@ export class InstanceWatch implements Source {
       wake(worker.metadata.name);
     }
   }
+}
+
+function byTag(instances: readonly Instance[]): Map<string, Instance[]> {
+  const alive = instances.filter(({ state }) => state !== 'terminated' && state !== 'shutting-down');
+  return Map.groupBy(alive.sort((a, b) => ((a.launchedAt ?? '') < (b.launchedAt ?? '') ? -1 : 1)), ({ tags }) => tags[TAG.workerUid] ?? '');
 }
 
 /** Asked anew each time: the term may end during any wait. */

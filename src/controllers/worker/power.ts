@@ -36,25 +36,33 @@ export function actFor(worker: Worker, state: InstanceState, world: { idle: bool
   }
 }
 
-/** @returns the machine as it is after what was done to it */
-export async function power(deps: Deps, watch: InstanceWatch, worker: Worker, world: { idle: boolean; licenseReleased: boolean }, pass: PassContext): Promise<Instance | 'gone' | undefined> {
+export interface Powered {
+  /** The machine as it is after what was done to it. */
+  machine: Instance | 'gone' | undefined;
+  /** The provider would not: it is asked again. */
+  delayed: boolean;
+}
+
+export async function power(deps: Deps, watch: InstanceWatch, worker: Worker, world: { idle: boolean; licenseReleased: boolean }, pass: PassContext): Promise<Powered> {
   const machine = watch.of(worker);
   const provider = providerOf(deps, worker);
-  if (!provider) return machine;
+  const asItIs: Powered = { machine, delayed: false };
+  if (!provider) return asItIs;
   try {
     for (const { id } of watch.doubles(worker)) {
       await provider.terminate(id, { signal: effectSignal(deps, pass.signal) });
       deps.events.record(doubleRemoved(worker, id));
     }
-    if (machine === undefined || machine === 'gone') return machine;
+    if (machine === undefined || machine === 'gone') return asItIs;
     const act = actFor(worker, machine.state, world);
-    if (!act) return machine;
+    if (!act) return asItIs;
     pass.log.info({ worker: worker.metadata.name, instance: machine.id, act, state: machine.state }, 'the instance is switched');
-    return watch.changed(worker, machine, await provider[act](machine.id, { signal: effectSignal(deps, pass.signal) }));
+    const state = await provider[act](machine.id, { signal: effectSignal(deps, pass.signal) });
+    return { machine: watch.changed(worker, machine, state), delayed: false };
   } catch (error) {
     if (pass.signal.aborted || !(error instanceof ExternalError)) throw error;
-    // The next look wakes the worker, and what is still to be done is done then.
+    pass.log.warn({ worker: worker.metadata.name, error: error.message }, 'the instance could not be switched');
     deps.events.record(powerDelayed(worker, error.message));
-    return machine;
+    return { machine, delayed: true };
   }
 }

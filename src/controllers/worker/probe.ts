@@ -1,9 +1,11 @@
 /** One look at a CML host: is it up, does it let us in, what does it have. Never throws for what the host does. */
 import { ExternalError } from '../../clients/errors.ts';
 import { MissingSecretError } from '../secrets.ts';
+import { boundSessions } from './snapshot.ts';
 import { cmlOf } from './cml.ts';
 import { INDEX } from '../deps.ts';
 import type { Worker } from '../../api/worker.ts';
+import type { CallOptions } from '../../clients/call.ts';
 import type { CmlPort } from '../../clients/cml/port.ts';
 import type { Offer } from '../../core/worker-capacity.ts';
 import type { Probe } from '../../core/worker-world.ts';
@@ -44,5 +46,21 @@ async function ask(deps: Deps, cml: CmlPort, worker: Worker, offer: Offer, forei
     nodeDefinitions: definitions.map(({ id }) => id),
     nestedVirtualization: health.computes.length > 0 && health.computes.every(({ virtualization }) => virtualization),
     ...others,
+    lastActivity: boundSessions(deps, worker.metadata.name).length > 0 ? undefined : await lastActivity(cml, call),
   };
+}
+
+/** What says that somebody uses a host, sessions of ours or not (contract §5). */
+const ACTIVITY = new Set(['start_lab', 'stop_lab', 'import_lab', 'start_node', 'stop_node', 'boot_node', 'queue_node', 'wipe_node', 'user_activity']);
+
+/** When the host was last used, by its own telemetry; a host that does not tell is not less ready for that. */
+async function lastActivity(cml: CmlPort, call: CallOptions): Promise<Date | undefined> {
+  try {
+    const times = (await cml.telemetryEvents(call)).filter(({ category }) => ACTIVITY.has(category)).map(({ timestamp }) => Date.parse(timestamp));
+    const newest = Math.max(...times.filter((time) => !Number.isNaN(time)));
+    return Number.isFinite(newest) ? new Date(newest) : undefined;
+  } catch (error) {
+    if (!(error instanceof ExternalError)) throw error;
+    return undefined;
+  }
 }

@@ -102,7 +102,7 @@ export function workerSnapshot(deps: Pick<Deps, 'caches'>, worker: Worker, deman
     phase: status?.phase ?? 'Pending',
     schedulable: offer !== undefined && isTrue(status, 'Schedulable') && status?.unreachableSince === undefined && known.length === sessions.length,
     // The spec, too: nothing is placed between a person's wish and the pass that obeys it.
-    draining: status?.phase === 'Draining' || spec.desiredState !== 'Running' || isDeleting(worker),
+    draining: status?.phase === 'Draining' || spec.desiredState !== 'Running' || status?.drain !== undefined || isDeleting(worker),
     provider: spec.provider,
     license: status?.license?.product,
     nodeLimit: offer ? nodeLimitOf(offer, status?.license) : 0,

@@ -51,7 +51,7 @@ describe('a Worker on EC2', () => {
   const patch = (spec: Partial<Worker['spec']>) => world.client.mergePatch(WORKERS, 'w-1', undefined, { spec });
   const phase = (wanted: string): Promise<Worker> => eventually(async () => {
     const worker = await read();
-    if (worker.status?.phase !== wanted) throw new Error(`w-1 is ${worker.status?.phase ?? 'new'}, not ${wanted}: ${JSON.stringify([worker.status?.reason, worker.status?.message])}`);
+    if (worker.status?.phase !== wanted) throw new Error(`w-1 is ${worker.status?.phase ?? 'new'}, not ${wanted}: ${JSON.stringify([worker.status?.reason, worker.status?.message, await world.eventsOf(worker)])}`);
     return worker;
   }, 30_000);
   const scaling = ({ status }: Worker): (string | undefined)[] => (status?.outbox ?? []).map(({ type }) => type.replace('ccm.worker.', ''));

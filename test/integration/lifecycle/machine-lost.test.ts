@@ -62,17 +62,31 @@ describe('a machine', () => {
     await phase('w-1', 'Terminated');
   });
 
-  test('is one, though the program died between the launch and its status write', async () => {
+  test('is switched once, though the program died after each thing that it did to it', async () => {
     const sink: Sink = await startSink();
-    await create('w-1');
-    const first = await startProgram(world, sink.url, 'provider ensureInstance #1');
-    await first.crashed;
-    await first.end();
-    expect((await world.client.get(WORKERS, 'w-1')).status?.instanceId).toBeUndefined();
-    const second = await startProgram(world, sink.url);
-    const { status } = await phase('w-1', 'Running');
-    expect([(await ec2.instances()).map(({ id, state }) => [id, state]), await ec2.calls('RunInstances')]).toEqual([[[status?.instanceId, 'running']], 1]);
-    await second.end();
+    /** The program dies right after the act, before it could write anything, and another one goes on. */
+    const crashAt = async (act: string, change: () => Promise<unknown>, until: string): Promise<Worker> => {
+      const first = await startProgram(world, sink.url, `provider ${act} #1`);
+      await change();
+      await first.crashed;
+      await first.end();
+      const second = await startProgram(world, sink.url);
+      const worker = await phase('w-1', until);
+      await second.end();
+      return worker;
+    };
+    const desire = (desiredState: string) => () => world.client.mergePatch(WORKERS, 'w-1', undefined, { spec: { desiredState } });
+    const launched = await crashAt('ensureInstance', () => create('w-1'), 'Running');
+    expect((await ec2.instances()).map(({ id, state }) => [id, state])).toEqual([[launched.status?.instanceId, 'running']]);
+    await crashAt('stop', desire('Stopped'), 'Stopped');
+    await crashAt('start', desire('Running'), 'Running');
+    const over = await crashAt('terminate', desire('Terminated'), 'Terminated');
+
+    expect((await ec2.instances()).map(({ state }) => state)).toEqual(['terminated']);
+    expect(await Promise.all(['RunInstances', 'StopInstances', 'StartInstances'].map((action) => ec2.calls(action)))).toEqual([1, 1, 1]);
+    expect(over.status?.history?.map(({ to }) => to)).toEqual([
+      'Pending', 'Provisioning', 'Starting', 'Running', 'Draining', 'Stopping', 'Stopped', 'Starting', 'Running', 'Draining', 'Terminating', 'Terminated',
+    ]);
     await sink.close();
   });
 });
