@@ -141,9 +141,9 @@ function live(fleet: Fleet, all: readonly (Booking & { created: number; ends: nu
       if (calendar.admit(asked, now) && asked.kind === 'booked') admitted.add(asked.key);
       waiting.set(asked.key, booking);
     }
-    // The autoscaler: what is promised from now + 20 min on a host that is not there is up by then.
-    for (const need of calendar.needs({ from: 0, to: now + 1 })) {
-      if (need.worker !== undefined || !metal || room === 0) continue;
+    // The autoscaler: a host that is yet to be made is up when its first booking needs it.
+    for (const host of calendar.promises()) {
+      if (host.worker !== undefined || !metal || host.bookings.every(({ hold }) => hold.from > now)) continue;
       room -= 1;
       workers = [...workers, { ...up(`new-${room}`, 'Enterprise'), template: 'metal' }];
       calendar.setFleet(fleetNow(), now);

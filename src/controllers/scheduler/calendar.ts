@@ -139,6 +139,8 @@ export class BookingCalendar implements Bookings {
       this.fleetUntil = until;
       this.fleetRevision += 1;
       this.calendar?.setFleet(fleet, now.getTime());
+      // A worker that counts again: what is bound to it is there still.
+      for (const session of caches.sessions.list()) if (holdsCapacity(session.status?.phase) && this.calendar?.find(session.metadata.uid) === undefined) this.sessionsChanged.set(session.metadata.uid, objectKey(session));
     }
     // What came in while it was read is in the list of changes: it is followed next.
     this.calendar ??= this.build(now);

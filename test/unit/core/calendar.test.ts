@@ -38,12 +38,10 @@ describe('a worker that is yet to be made', () => {
     expect(calendar([], [metal(1)]).fits(booking('asap', 8, '08:00', '10:00', 'soon'), NOW)).toEqual({ worker: undefined, template: 'metal' });
   });
 
-  test('is called for in time, the earliest first', () => {
+  test('is booked where the workers that are there have no room', () => {
     const made = calendar([worker('up')], [metal(2)]);
-    for (const one of [booking('a', 8, '09:00', '11:00'), booking('b', 8, '10:00', '12:00'), booking('c', 8, '09:30', '11:00')]) made.admit(one, NOW);
-    expect(made.needs({ from: NOW, to: at('12:00') }).map(({ template, from, bookings }) => [template, from, bookings.map(({ key }) => key)]))
-      .toEqual([['metal', at('09:30'), ['c']], ['metal', at('10:00'), ['b']]]);
-    expect(made.needs({ from: NOW, to: at('09:45') })).toHaveLength(1);
+    for (const one of [booking('a', 8, '09:00', '11:00'), booking('b', 8, '10:00', '12:00'), booking('c', 4, '10:00', '11:00'), booking('d', 8, '11:00', '12:00')]) made.admit(one, NOW);
+    expect(made.promises().map(({ worker: name, bookings }) => [name, bookings.map(({ key }) => key)])).toEqual([['up', ['a', 'd']], [undefined, ['b']], [undefined, ['c']]]);
   });
 
   test('hands its promises over when it is there, the one that is needed first before others', () => {
