@@ -1,7 +1,8 @@
 /** Making a placement true: the claim on a Lab first, then one status write of the session, row T1. */
 import { LABLET_SESSIONS } from '../../api/kinds.ts';
 import { isDeleting } from '../../api/meta.ts';
-import { isTrue } from '../../core/conditions.ts';
+import { ADMISSION } from '../../core/booking.ts';
+import { getCondition } from '../../core/conditions.ts';
 import { portMap } from '../../core/ports.ts';
 import { condition } from '../../core/session/draft.ts';
 import { take } from '../../core/session/effects.ts';
@@ -28,6 +29,9 @@ export interface Candidate {
   /** A Lab that it has claimed already: the other half of this commit was lost in a crash. */
   claimed: Lab | undefined;
 }
+
+/** Reasons of the condition Admitted that a placement does away with. */
+const WITHOUT_ROOM: ReadonlySet<string> = new Set([ADMISSION.noRoom, ADMISSION.lost]);
 
 const BECAUSE = { reason: 'BestFit', message: 'A worker and ports are reserved.', actor: 'scheduler' };
 
@@ -56,7 +60,7 @@ async function bind(deps: Deps, session: LabletSession, world: SessionWorld, lab
       const s = situation(live, world, deps.clock.now());
       Object.assign(s.draft, { workerName: lab.spec.workerName, labName: lab.metadata.name, labOrigin: reused ? 'Reused' : 'Created', allocatedPorts: portMap(lab.spec.ports) });
       // The calendar had no room for it before; now a worker has.
-      if (!isTrue(s.draft, 'Admitted')) condition(s, 'Admitted', 'True', admittedNow);
+      if (WITHOUT_ROOM.has(getCondition(s.draft, 'Admitted')?.reason ?? '')) condition(s, 'Admitted', 'True', admittedNow);
       take(s, { row: 'T1', from: 'Pending', to: 'Scheduled' }, BECAUSE);
       return s.draft;
     },

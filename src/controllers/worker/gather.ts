@@ -7,7 +7,7 @@ import { fromTime, latest, plus } from '../../core/time.ts';
 import { capacityStatus, holdsCapacity, nodeLimitOf, offerOf, sumDemands } from '../../core/worker-capacity.ts';
 import { INDEX } from '../deps.ts';
 import { regionOf } from './machine.ts';
-import { boundSessions, unknownDemands } from './snapshot.ts';
+import { boundSessions, keptBy, unknownDemands } from './snapshot.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { Worker, WorkerStatus, WorkerTemplateSpec } from '../../api/worker.ts';
 import type { WorkerLimits, WorkerWorld } from '../../core/worker-world.ts';
@@ -99,6 +99,7 @@ export function count(deps: Deps, worker: Worker, draft: WorkerStatus, world: Wo
     return;
   }
   const used = sumDemands(bound.flatMap((session) => demands.get(session) ?? []));
+  used.storage += keptBy(deps, name).storage;
   const taken = takenPorts(caches.labs.byIndex(INDEX.labsByWorker, name).map((lab) => lab.spec), draft.foreignPorts);
   draft.capacity = capacityStatus(world.offer, nodeLimitOf(world.offer, draft.license), used, taken);
 }
