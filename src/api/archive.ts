@@ -14,7 +14,7 @@ export type ArchivedObject = z.output<typeof archivedObject>;
 const attributes = { id: text(512), source: text(1024), type: text(256), subject: z.string().optional() };
 
 /** What left as a CloudEvent. A value of a Secret is `sha256:…` (null where it is not known) and its field is named in `masked`. */
-export const emittedEvent = z.looseObject({
+const emittedEvent = z.looseObject({
   ...attributes,
   time: time(),
   sequence: z.number().int().min(1),
@@ -25,10 +25,9 @@ export const emittedEvent = z.looseObject({
   masked: z.string().optional(),
   data: z.record(z.string(), z.unknown()),
 });
-export type EmittedRecord = z.output<typeof emittedEvent>;
 
 /** What was received. `sha256` is that of the whole event in canonical JSON; long data and attributes are known by it alone. */
-export const receivedEvent = z.looseObject({
+const receivedEvent = z.looseObject({
   ...attributes,
   time: z.string().optional(),
   extensions: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
@@ -37,7 +36,6 @@ export const receivedEvent = z.looseObject({
   sha256: sha256(),
   data: z.unknown().optional(),
 });
-export type ReceivedRecord = z.output<typeof receivedEvent>;
 
 /**
  * Unknown fields are kept: the hash covers all of a record but `chain.hash` itself and `archivedAt`, so that what

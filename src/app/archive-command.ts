@@ -4,7 +4,7 @@ import { LABLET_DEFINITIONS, LABLET_SESSIONS, WORKERS } from '../api/kinds.ts';
 import { S3 } from '../clients/s3.ts';
 import { headOf, linkOf, verifyLinks } from '../core/verify-chain.ts';
 import { matches, readRecords, recordedAt, startOf } from '../events/archive/read.ts';
-import { replay } from '../events/archive/replay.ts';
+import { replay, ReplayError } from '../events/archive/replay.ts';
 import { createSinks } from '../events/sinks.ts';
 import { KubeClient } from '../kube/client.ts';
 import { loadConnection } from '../kube/kubeconfig.ts';
@@ -133,8 +133,12 @@ async function replayTo(store: ArchiveStore, { to, rate, until, ...query }: Arch
     }
   }
   try {
-    const count = await replay(chosen(), { sink, rate, clock: systemClock, signal, sent: ({ event }, n) => { if (n % 100 === 0) print(`${n} sent, up to ${event.time}`); } });
-    print(`${count} event(s) sent to ${sink.name}`);
+    const sent = await replay(chosen(), { sink, rate, clock: systemClock, signal, sent: ({ event }, n) => { if (n % 100 === 0) print(`${n} sent, up to ${event.time}`); } });
+    print(`${sent} event(s) sent to ${sink.name}`);
+  } catch (error) {
+    if (!(error instanceof ReplayError)) throw error;
+    print(error.message);
+    process.exitCode = 1;
   } finally {
     await sink.close();
   }

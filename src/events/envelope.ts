@@ -1,6 +1,7 @@
 /** From a recorded outbox entry to the CloudEvent that is sent (contract §10.1, "Envelope"). The same entry gives the same bytes. */
 import { schemaUri } from '../api/event-schemas.ts';
 import { objectKey } from '../api/meta.ts';
+import { sourceOf } from '../core/chain.ts';
 import type { Emission } from '../api/outbox.ts';
 import type { KubeObject, Resource } from '../kube/types.ts';
 import type { CloudEvent, ExtensionValue } from './cloudevent.ts';
@@ -32,7 +33,7 @@ export function envelope(entry: Emission, object: Pick<KubeObject, 'metadata'>, 
   const data = JSON.parse(entry.data) as Record<string, unknown>;
   return {
     id: entry.id,
-    source: `${base.replace(/\/$/, '')}/${resource.plural}/${uid}`,
+    source: sourceOf(base, resource.plural, uid),
     type: entry.type,
     subject: objectKey(object),
     time: entry.time,

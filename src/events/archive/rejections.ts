@@ -27,8 +27,9 @@ export interface RejectionsDeps {
   readonly metrics: Metrics;
 }
 
+/** In one window: a flood of garbage must not fill the archive, nor us. */
 const WAITING_MAX = 1000;
-const WINDOW_MS = 1000;
+const WINDOW_MS = 10_000;
 const TRY_MS = 10_000;
 /** Of each attribute, in characters; of the data, in bytes of JSON. */
 const ATTRIBUTE_MAX = 512;

@@ -11,7 +11,7 @@ export type EmittedRecordOf = Extract<ArchiveRecord, { direction: 'out' }>;
  * The event of a record, through the very function that made it when it was sent first. A launch URL is not in the
  * archive: it is null, as it was for those who asked after its Secret was gone.
  */
-export function eventOfRecord({ object, event }: EmittedRecordOf): CloudEvent {
+function eventOfRecord({ object, event }: EmittedRecordOf): CloudEvent {
   const plural = event.source.split('/').at(-2) ?? '';
   const base = event.source.slice(0, -`/${plural}/${object.uid}`.length);
   const { id, type, sequence, time, revision, causationid, traceparent, masked, data } = event;

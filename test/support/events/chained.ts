@@ -6,7 +6,7 @@ import type { ArchiveRecord, Receipt } from '../../../src/api/archive.ts';
 import type { OutboxEntry } from '../../../src/api/outbox.ts';
 import type { EmitContext, OutboxDraft } from '../../../src/core/outbox.ts';
 
-export const NOW = new Date('2026-11-23T10:00:00Z');
+const NOW = new Date('2026-11-23T10:00:00Z');
 
 /** What a session of this uid records with. */
 export function chainedContext(uid: string, name = 'cand-0042', now = NOW): EmitContext {

@@ -7,7 +7,7 @@ import { archiveCommand } from '../../../src/app/archive-command.ts';
 import { ConfigError, readConfig } from '../../../src/app/config.ts';
 import { fileArchive } from '../../../src/events/archive/store-file.ts';
 import { chainOf, segmentOf } from '../../support/events/archive-contract.ts';
-import { TestSink } from '../../support/events/sink.ts';
+import { answer, TestSink } from '../../support/events/sink.ts';
 
 const never = new AbortController().signal;
 const [ada, bob] = ['7d1f0c2a-3e9b-4f5d-8a6c-0b1c2d3e4f50', '7d1f0c2a-3e9b-4f5d-8a6c-0b1c2d3e4f51'];
@@ -70,6 +70,14 @@ describe('archive replay', () => {
     expect(sink.arrivals).toHaveLength(4);
     await sink.close();
   });
+});
+
+test('a replay that the sink refuses ends with 1 and the event at which it stopped', async () => {
+  const sink = await TestSink.start((nth) => answer(nth === 1 ? 400 : 202));
+  const { lines, code } = await run('replay', '--url', url, '--to', sink.url.href, '--subject', 'exams/ada');
+  expect(lines).toEqual([expect.stringMatching(/did not take ccm\.lablet\.session\.stopping [0-9a-f-]{36} of exams\/ada \(2026-11-23T10:00:00/)]);
+  expect(code).toBe(1);
+  await sink.close();
 });
 
 describe('what makes no sense', () => {

@@ -28,7 +28,7 @@ describe('what was refused', () => {
     const { rejections, clock, counted, end } = start((segment) => segments.push(segment));
     rejections.note({ status: 403, result: 'forbidden', message: 'source /x is not allowed', receipt: receiptOf(event({ subject: 's'.repeat(2000) })) });
     rejections.note({ status: 400, result: 'invalid', message: 'no JSON' });
-    await clock.advance(1000);
+    await clock.advance(10_000);
     const lines = segments.flatMap(({ body }) => body.trimEnd().split('\n').map((line) => JSON.parse(line) as object));
     expect(segments).toHaveLength(1);
     expect(lines).toMatchObject([
@@ -44,7 +44,7 @@ describe('what was refused', () => {
   test('is lost and counted where the archive is away or a flood comes, and never waited for', async () => {
     const { rejections, clock, counted, end } = start(() => { throw new Error('away'); });
     for (let n = 0; n < 1200; n++) rejections.note({ status: 400, result: 'invalid' });
-    await clock.advance(1000);
+    await clock.advance(10_000);
     expect(await counted('rejected_lost')).toBe(1200);
     await end();
   });
