@@ -3,6 +3,7 @@
  * before it admits and by the scheduler before it places. What it holds for an admission that is being written is its
  * assumed state; everything else stands in the conditions of the sessions, so that a restart finds it again.
  */
+import { ANNOTATIONS } from '../../api/group.ts';
 import { isDeleting, objectKey } from '../../api/meta.ts';
 import { AFTER_SLOT, bookingOf, isAdmitted, isBookable, noRoomMessage } from '../../core/booking.ts';
 import { SLICE, buildCalendar } from '../../core/calendar.ts';
@@ -26,6 +27,8 @@ type CalendarDeps = Pick<Deps, 'caches' | 'clock' | 'settings' | 'revisions'>;
 
 /** A session that waits as soon as possible holds room from now on: it is moved along in steps of this. Milliseconds, scaled. */
 const SLIDE = 5 * 60_000;
+/** A calendar that is so many changes behind is built anew. */
+const BEHIND_MAX = 50_000;
 /** How long a read of versions may take. */
 const READ_MS = 30_000;
 
@@ -49,11 +52,20 @@ export class BookingCalendar implements Bookings {
     const { sessions, workers, templates, labs } = deps.caches;
     sessions.onChange((old, next) => {
       const session = next ?? old;
-      if (session && (!old || !next || sessionView(old) !== sessionView(next))) this.sessionsChanged.set(session.metadata.uid, objectKey(session));
+      if (session && (!old || !next || sessionView(old) !== sessionView(next))) this.note(session);
     });
     workers.onChange((old, next) => { if (!old || !next || workerView(old) !== workerView(next)) this.fleetChanged = true; });
     templates.onChange((old, next) => { if (!old || !next || templateView(old) !== templateView(next)) this.fleetChanged = true; });
     labs.onChange((old, next) => { for (const lab of [old, next]) if (lab && labView(old) !== labView(next)) this.labsChanged.add(lab.spec.workerName); });
+  }
+
+  /** Nobody asks a replica that does not lead: it forgets rather than keep a list of all that has changed since it did. */
+  private note(session: LabletSession): void {
+    if (!this.calendar && !this.syncing) return;
+    if (this.sessionsChanged.size >= BEHIND_MAX && !this.syncing) {
+      this.calendar = undefined;
+      this.sessionsChanged.clear();
+    } else this.sessionsChanged.set(session.metadata.uid, objectKey(session));
   }
 
   /** The calendar with all that the caches show by now. */
@@ -221,6 +233,6 @@ const sessionView = ({ metadata, spec, status }: LabletSession): string =>
 const workerView = ({ metadata, spec, status }: Worker): string =>
   JSON.stringify([metadata.generation, metadata.deletionTimestamp, spec.desiredState, status?.phase, status?.conditions?.find(({ type }) => type === 'Schedulable')?.status, status?.unreachableSince, status?.license, status?.cmlVersion, status?.imageName, status?.nodeDefinitions?.length, status?.foreignPorts?.length, status?.nestedVirtualization]);
 
-const templateView = ({ metadata, status }: WorkerTemplate): string => JSON.stringify([metadata.generation, metadata.deletionTimestamp, status?.boots?.length, status?.boots?.at(-1)]);
+const templateView = ({ metadata, status }: WorkerTemplate): string => JSON.stringify([metadata.generation, metadata.deletionTimestamp, metadata.annotations?.[ANNOTATIONS.paused], status?.boots?.at(-1)]);
 
 const labView = (lab: Lab | undefined): string => (lab ? (lab.spec.sessionRef?.uid ?? '') : 'none');

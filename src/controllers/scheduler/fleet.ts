@@ -1,4 +1,5 @@
 /** The hosts that the calendar may count on: workers as they are, and those that templates may still make (contract §3a). */
+import { ANNOTATIONS } from '../../api/group.ts';
 import { isDeleting } from '../../api/meta.ts';
 import { isTrue } from '../../core/conditions.ts';
 import { freshWorker } from '../../core/scaling.ts';
@@ -31,7 +32,8 @@ export function fleetOf(deps: FleetDeps, demands: Pick<DemandCache, 'get'>, now:
 type Counted = { state: Pick<FleetWorker, 'state' | 'readyAt'>; until?: Date | undefined };
 
 /** Is the worker capacity, and when? A person's wish to have it out of service is obeyed; what the autoscaler stopped, it can start. */
-function counted({ settings }: FleetDeps, worker: Worker, now: Date): Counted | undefined {
+function counted(deps: FleetDeps, worker: Worker, now: Date): Counted | undefined {
+  const { settings } = deps;
   const { spec, status } = worker;
   if (spec.desiredState !== 'Running' || isDeleting(worker)) return undefined;
   switch (status?.phase ?? 'Pending') {
@@ -42,7 +44,7 @@ function counted({ settings }: FleetDeps, worker: Worker, now: Date): Counted | 
       return { state: { state: 'up' }, until: lostAt };
     }
     case 'Pending': case 'Provisioning': case 'Starting':
-      return coming(worker, now, settings.scale);
+      return coming(deps, worker, now);
     case 'Draining': case 'Stopping': case 'Stopped':
       // A static host is started by hand.
       return spec.provider === 'static' ? undefined : { state: { state: 'down' } };
@@ -51,13 +53,14 @@ function counted({ settings }: FleetDeps, worker: Worker, now: Date): Counted | 
   }
 }
 
-function coming(worker: Worker, now: Date, scale: number): Counted | undefined {
+function coming(deps: FleetDeps, worker: Worker, now: Date): Counted | undefined {
   const { status, metadata, spec } = worker;
   // A static host that was never seen may be a name only.
   if (spec.provider === 'static' && status?.cmlVersion === undefined) return undefined;
   const since = latest(...(status?.history ?? []).filter(({ to }) => to === 'Provisioning' || to === 'Starting').map(({ at }) => new Date(at))) ?? new Date(metadata.creationTimestamp);
-  const until = plus(since, (OVERDUE * 2) / scale);
-  return until <= now ? undefined : { state: { state: 'coming', readyAt: since.getTime() }, until };
+  const readyAt = plus(since, leadTime(deps, spec.templateName));
+  const until = plus(readyAt, OVERDUE / deps.settings.scale);
+  return until <= now ? undefined : { state: { state: 'coming', readyAt: readyAt.getTime() }, until };
 }
 
 /** What is known of a worker; of one that has not run yet, what its template says. */
@@ -81,11 +84,14 @@ export function leadTime({ caches, settings }: FleetDeps, templateName: string):
   return template ? leadTimeOf(template.spec, template.status?.boots ?? [], settings.scale) : 0;
 }
 
+const mayLaunch = ({ metadata, spec }: WorkerTemplate): boolean =>
+  spec.enabled && spec.provider !== 'static' && metadata.deletionTimestamp === undefined && metadata.annotations?.[ANNOTATIONS.paused] === undefined;
+
 /** Templates that may make workers, with how many more: `maxWorkers` counts all that are not Terminated or Failed. */
 function templatesOf(deps: FleetDeps): FleetTemplate[] {
   const { caches, settings: { maxWorkers } } = deps;
   const exists = ({ status }: Worker): boolean => status?.phase !== 'Terminated' && status?.phase !== 'Failed';
-  const templates = caches.templates.list().filter((template) => template.spec.enabled && template.spec.provider !== 'static' && !isDeleting(template)).map((template): FleetTemplate => {
+  const templates = caches.templates.list().filter(mayLaunch).map((template): FleetTemplate => {
     const { name } = template.metadata;
     return {
       name, facts: { ...freshOf(deps, template), name }, leadTime: leadTime(deps, name), costPerHour: Number(template.spec.costPerHour),
