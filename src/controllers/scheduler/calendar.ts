@@ -44,6 +44,8 @@ export class BookingCalendar implements Bookings {
   private readonly sessionsChanged = new Map<string, string>();
   private readonly labsChanged = new Set<string>();
   private syncing: Promise<void> | undefined;
+  /** Of the fleet as it is. */
+  private boots = new WeakMap<Demand, number>();
   private readonly durations = new WeakMap<PinnedDefinition, DefinitionDurations>();
 
   constructor(deps: CalendarDeps) {
@@ -108,9 +110,13 @@ export class BookingCalendar implements Bookings {
 
   /** How long before its start a session must be looked for a worker: until the slowest host that could be made for it has booted (contract §3.1). */
   slowestBoot(demand: Demand): number {
+    const known = this.boots.get(demand);
+    if (known !== undefined) return known;
     const { workers, templates } = this.fleet;
     const sources = [...templates.filter(({ room }) => room > 0), ...workers.filter(({ state }) => state === 'down')];
-    return Math.max(0, ...sources.filter(({ facts }) => fitsEmpty(facts, demand)).map(({ leadTime }) => leadTime));
+    const slowest = Math.max(0, ...sources.filter(({ facts }) => fitsEmpty(facts, demand)).map(({ leadTime }) => leadTime));
+    this.boots.set(demand, slowest);
+    return slowest;
   }
 
   private isServable(demand: Demand): boolean {
@@ -150,6 +156,7 @@ export class BookingCalendar implements Bookings {
       this.fleet = fleet;
       this.fleetUntil = until;
       this.fleetRevision += 1;
+      this.boots = new WeakMap();
       this.calendar?.setFleet(fleet, now.getTime());
       // A worker that counts again: what is bound to it is there still.
       for (const session of caches.sessions.list()) if (holdsCapacity(session.status?.phase) && this.calendar?.find(session.metadata.uid) === undefined) this.sessionsChanged.set(session.metadata.uid, objectKey(session));

@@ -93,11 +93,12 @@ class Scheduler {
   }
 
   private async explain(calendar: Calendar, { session, booking, admission }: WaitingSession, assignment: Extract<Assignment, { kind: 'wait' }> | undefined, now: Date, pass: PassContext): Promise<void> {
+    if (!admission && (!assignment || this.explainer.hasTold(session, assignment))) return;
     const fit = calendar.find(session.metadata.uid);
     const at = now.getTime();
     const when = assignment && expectation(booking, fit, fit ? undefined : calendar.nearest(booking, at).after, at);
     const updates = [...(admission ? [admission] : []), ...(assignment ? [notPlaced(assignment, when ?? '')] : [])];
-    if (updates.length > 0) await this.explainer.tell(session, updates, pass.signal);
+    await this.explainer.tell(session, updates, pass.signal);
   }
 
   /** News wake the queue at once; without any it is looked at when a gate opens, when booked capacity comes free, and now and then. */

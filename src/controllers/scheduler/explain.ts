@@ -11,6 +11,8 @@ import type { ConditionUpdate } from '../../core/conditions.ts';
 import type { Assignment } from '../../core/scheduling.ts';
 import type { Deps } from '../deps.ts';
 
+type Waiting = Extract<Assignment, { kind: 'wait' }>;
+
 /** A waiting session is told of new counts at most once in this time. Milliseconds, scaled. */
 const TELL_EVERY = 60_000;
 
@@ -24,13 +26,22 @@ export class Explainer {
     this.deps = deps;
   }
 
+  /** Was the session told of this a moment ago, in whatever words? */
+  hasTold(session: LabletSession, { rejections }: Waiting): boolean {
+    const before = getCondition(session.status, 'Scheduled');
+    return before?.status === 'False' && before.reason === mainReason(rejections) && this.isRecent(session.metadata.uid);
+  }
+
+  private isRecent(uid: string): boolean {
+    const known = this.told.get(uid);
+    return known !== undefined && this.deps.clock.monotonic() - known < TELL_EVERY / this.deps.settings.scale;
+  }
+
   /** One write with all that is new. New counts for an old reason wait for their turn. */
   async tell(session: LabletSession, updates: readonly ConditionUpdate[], signal: AbortSignal): Promise<void> {
     const { deps } = this;
     const { uid, generation } = session.metadata;
-    const now = deps.clock.monotonic();
-    const known = this.told.get(uid);
-    const recent = known !== undefined && now - known < TELL_EVERY / deps.settings.scale;
+    const recent = this.isRecent(uid);
     const next = structuredClone(session.status ?? {});
     let news = false;
     for (const update of updates) {
@@ -39,11 +50,14 @@ export class Explainer {
       setCondition(next, update, deps.clock.now(), generation);
       news = true;
     }
-    if (!news) return;
+    if (!news) {
+      if (!recent) this.told.set(uid, deps.clock.monotonic());
+      return;
+    }
     try {
       const written = await writeStatus({ client: deps.client, resource: LABLET_SESSIONS, object: session, next, amend: deps.outbox.amend, signal, metrics: deps.metrics });
       deps.caches.sessions.observe(written);
-      this.told.set(uid, now);
+      this.told.set(uid, deps.clock.monotonic());
       const lost = getCondition(written.status, 'Admitted');
       if (lost?.reason === ADMISSION.lost && getCondition(session.status, 'Admitted')?.reason !== ADMISSION.lost) deps.events.record(capacityLost(written, lost.message ?? ''));
     } catch (error) {
@@ -59,9 +73,14 @@ export class Explainer {
 }
 
 /** Why a session has no worker yet, and when it could have one. */
-export function notPlaced({ message, rejections }: Extract<Assignment, { kind: 'wait' }>, when: string): ConditionUpdate {
+export function notPlaced({ message, rejections }: Waiting, when: string): ConditionUpdate {
+  return { type: 'Scheduled', status: 'False', reason: mainReason(rejections), message: when === '' ? message : `${message}. ${when}` };
+}
+
+/** What most workers lack; Unschedulable where there is none. */
+function mainReason(rejections: Waiting['rejections']): string {
   const [reason = 'Unschedulable'] = Object.entries(rejections).sort(([, a], [, b]) => b - a).map(([name]) => name);
-  return { type: 'Scheduled', status: 'False', reason, message: when === '' ? message : `${message}. ${when}` };
+  return reason;
 }
 
 /** When a session that waits could start, as far as the calendar tells. */

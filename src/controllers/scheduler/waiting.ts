@@ -76,8 +76,8 @@ export class WaitingList {
     if (!asked || !definition) return undefined;
     const { booking, terms } = asked;
     const start = fromTime(session.status?.timeslot?.start);
-    const before = Math.max(SCHEDULING_GATE / settings.scale, calendar.slowestBoot(booking.demand) + booking.lead);
-    return { key: objectKey(session), session, definition, booking, terms, start, created: new Date(session.metadata.creationTimestamp), gate: start && plus(start, -before) };
+    const before = (): number => Math.max(SCHEDULING_GATE / settings.scale, calendar.slowestBoot(booking.demand) + booking.lead);
+    return { key: objectKey(session), session, definition, booking, terms, start, created: new Date(session.metadata.creationTimestamp), gate: start && plus(start, -before()) };
   }
 
   /**
