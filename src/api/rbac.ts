@@ -36,6 +36,7 @@ const WRITE = ['create', 'update', 'patch', 'delete', 'deletecollection'];
 export const CLUSTER_RULES: readonly PolicyRule[] = [
   allow('caches of the cluster-scoped kinds', READ, [LABS, WORKERS, WORKER_TEMPLATES]),
   allow('a Lab is made for a session and removed with what stands on the host', ['create', 'delete'], [LABS]),
+  allow('the auto-scaler makes Workers of a WorkerTemplate, and removes those that it made once they are over', ['create', 'delete'], [WORKERS]),
   allow('finalizers, annotations, and the claim of a Lab', ['patch'], [LABS, WORKERS, WORKER_TEMPLATES]),
   allow('every status write is a merge patch', ['patch'], [LABS, WORKERS, WORKER_TEMPLATES], 'status'),
   allow('a namespace that is being deleted ends its sessions', READ, [NAMESPACES]),
