@@ -20,7 +20,7 @@ const fresh = (name: string, cpu: number, memory: number): WorkerSnapshot => ({
 
 /** Two templates: the cheaper one is the first choice, the other is there when that one fails. */
 export const OFFERS: readonly Offer[] = [
-  { name: 'metal', costPerHour: 3.9641, maxWorkers: Number(process.env['MW'] ?? 100), fresh: fresh('metal', 48, 192) },
+  { name: 'metal', costPerHour: 3.9641, maxWorkers: 200, fresh: fresh('metal', 48, 192) },
   { name: 'metal-large', costPerHour: 6.528, maxWorkers: 40, fresh: fresh('metal-large', 96, 384) },
 ];
 

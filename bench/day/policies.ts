@@ -21,7 +21,7 @@ const STARTUP = '20m';
 const REPAIR = 60 * MINUTE;
 const RULES: DownRules = { coolDown: 10 * MINUTE, snooze: 60 * MINUTE, neededWithin: 30 * MINUTE };
 const IDLE_TIMEOUT = 60 * MINUTE;
-const MAX_WORKERS = 120;
+const MAX_WORKERS = 240;
 
 function holdOf({ start, maxDuration }: Session, now: number): { from: number; to: number } {
   return start === undefined ? { from: now, to: now + BOOT_LEAD + maxDuration + AFTERWARDS } : { from: start - BOOT_LEAD, to: start + maxDuration + AFTERWARDS };
@@ -150,7 +150,7 @@ export class ByTheRules extends Scaling {
     const now = new Date(world.now);
     return {
       now, calendar: undefined, maxWorkers: MAX_WORKERS,
-      needs: world.waiting(SCHEDULING_GATE).map((session): Need => ({ key: session.key, session: session.key, demand: session.demand, from: now, until: new Date(world.now + 24 * HOUR), gate: now })),
+      needs: world.waiting(SCHEDULING_GATE).map((session): Need => ({ key: session.key, session: session.key, demand: session.demand, from: now, until: new Date(world.now + 24 * HOUR), limit: new Date(world.now + 24 * HOUR), gate: now })),
       workers: world.live().map((host) => this.worker(world, host, [], undefined)),
       templates: OFFERS.map(({ name }): TemplateView => {
         const refused = world.failed.get(name)?.findLast(({ begunAt, at }) => at.getTime() - begunAt.getTime() < MINUTE);
@@ -164,6 +164,7 @@ export class ByTheRules extends Scaling {
 export class WithCalendar extends Scaling {
   readonly name = 'lablet-controller';
   private calendar: Calendar | undefined;
+  private seen = '';
 
   override begin(world: World): void {
     const admitted = world.sessions.filter(({ start }) => start !== undefined).sort((a, b) => (a.key < b.key ? -1 : 1));
@@ -182,9 +183,17 @@ export class WithCalendar extends Scaling {
     const { calendar } = this;
     if (!calendar) return;
     if (!this.isTime(world)) return;
-    calendar.setFleet(this.known(world), world.now);
+    this.follow(world, calendar);
     place(world, calendar);
     this.scale(world);
+  }
+
+  /** Tells the calendar of the fleet, if it is another than it was. */
+  private follow(world: World, calendar: Calendar): void {
+    const seen = JSON.stringify([world.live().map(({ name, phase, launchedAt }) => [name, phase, launchedAt]), OFFERS.map(({ name }) => this.lead(world, name))]);
+    if (seen === this.seen) return;
+    this.seen = seen;
+    calendar.setFleet(this.known(world), world.now);
   }
 
   private lead(world: World, template: string): number {
@@ -210,8 +219,8 @@ export class WithCalendar extends Scaling {
     return {
       now: new Date(world.now), calendar, maxWorkers: MAX_WORKERS,
       needs: pending.map((session): Need => {
-        const { from } = holdOf(session, world.now);
-        return { key: session.key, session: session.key, demand: session.demand, from: new Date(Math.max(from, world.now)), until: expectedEnd(session, world.now), gate: new Date(session.start === undefined ? session.created : session.start - SCHEDULING_GATE) };
+        const { from, to } = holdOf(session, world.now);
+        return { key: session.key, session: session.key, demand: session.demand, from: new Date(Math.max(from, world.now)), until: expectedEnd(session, world.now), limit: new Date(to), gate: new Date(session.start === undefined ? session.created : session.start - SCHEDULING_GATE) };
       }),
       workers: world.live().map((host) => this.worker(world, host,
         [...host.sessions].map((session) => ({ demand: session.demand, until: expectedEnd(session, world.now) })),

@@ -114,7 +114,7 @@ function neededSoon(input: DownInput, templates: ReadonlyMap<string, TemplateVie
   const slowest = Math.max(rules.neededWithin, ...[...templates.values()].filter(({ canLaunch }) => canLaunch).map(({ leadTime }) => leadTime));
   const horizon = plus(now, slowest);
   const supplies = workers.filter(({ standing }) => standing === 'running').map((worker) => supplyOf(worker, now));
-  const plan = new Plan(input.calendar?.draft());
+  const plan = new Plan(now, input.calendar?.draft());
   for (const need of needs.toSorted(planOrder)) if (need.from <= horizon) plan.put(need, supplies);
   const used = supplies.filter((supply): supply is Supply & { needs: [Supply['needs'][number]] } => supply.needs.length > 0);
   return new Map(used.map(({ snapshot, needs: [first] }) => [snapshot.name, first.session]));

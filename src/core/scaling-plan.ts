@@ -43,16 +43,19 @@ interface Verdict {
 export class Plan {
   /** Verdicts by demand, kept while what is counted on a supply does not change: most sessions need the same. */
   private readonly known = new Map<Demand, Map<Supply, Verdict>>();
+  private readonly now: Date;
   private readonly promises: Promises | undefined;
 
   /** @param promises what the calendar promised on the workers; undefined: nothing */
-  constructor(promises: Promises | undefined) {
+  constructor(now: Date, promises: Promises | undefined) {
+    this.now = now;
     this.promises = promises;
   }
 
   /** The supply that got the need; undefined if it fits on none of them. */
   put(need: Need, supplies: readonly Supply[]): Supply | undefined {
-    const interval = { from: need.from.getTime(), to: need.until.getTime() };
+    // What the scheduler will ask of the calendar: once the gate is open, room from now on.
+    const interval = { from: (need.gate <= this.now ? this.now : need.from).getTime(), to: need.limit.getTime() };
     let best: { supply: Supply; score: number } | undefined;
     for (const supply of supplies) {
       release(supply, need.from);

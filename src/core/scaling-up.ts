@@ -1,8 +1,8 @@
 /**
- * Which workers are to come (contract §5, Up). Bookings are looked at before their time: a worker is asked for when the
- * gate of a session opens, or so much earlier as its template needs. In this order: capacity that runs; capacity that
- * is coming; a stopped worker is started again; a drain of the auto-scaler is cancelled; a new worker of the cheapest
- * template that fits. Limits hold whatever else is true: a count that is not below its limit, NaN included, refuses.
+ * Which workers are to come (contract §5, Up). A session calls for a worker when its gate opens, or so much earlier as
+ * the templates that fit need. In this order: capacity that runs; capacity that is coming; a stopped worker is started
+ * again; a drain of the auto-scaler is cancelled; a new worker of the template that is cheapest for the sessions that it
+ * would take. Limits hold whatever else is true: a count that is not below its limit, NaN included, refuses.
  */
 import { formatDuration } from './duration.ts';
 import { earliest, plus } from './time.ts';
@@ -58,7 +58,7 @@ class ScaleUp {
 
   constructor(fleet: Fleet) {
     this.fleet = fleet;
-    this.plan = new Plan(fleet.calendar?.draft());
+    this.plan = new Plan(fleet.now, fleet.calendar?.draft());
     this.templates = fleet.templates.toSorted((a, b) => a.costPerHour - b.costPerHour || (a.name < b.name ? -1 : 1));
     this.running = fleet.workers.filter(({ standing }) => standing === 'running').map((worker) => supplyOf(worker, fleet.now));
     this.coming = fleet.workers.flatMap((worker) => this.arrival(worker) ?? []);
@@ -70,7 +70,8 @@ class ScaleUp {
   }
 
   decide(): UpOutcome {
-    for (const need of this.fleet.needs.toSorted(planOrder)) this.serve(need);
+    const unplaced = this.fleet.needs.toSorted(planOrder).filter((need) => !this.plan.put(need, this.running) && !this.plan.put(need, this.coming));
+    unplaced.forEach((need, index) => this.serve(need, unplaced.slice(index)));
     for (const template of this.templates) this.keepMinimum(template);
     const decisions = [...this.asked.values(), ...this.refused.values()];
     for (const decision of decisions) decision.message = messageOf(decision, this.templates);
@@ -89,21 +90,36 @@ class ScaleUp {
     return supplyOf(worker, overdueAt);
   }
 
-  private serve(need: Need): void {
-    if (this.plan.put(need, this.running) ?? this.plan.put(need, this.coming)) return;
+  /** @param others it and those behind it in the plan that have no place either */
+  private serve(need: Need, others: readonly Need[]): void {
     const shared = this.plan.put(need, [...this.asked.keys()]);
     if (shared) {
       this.asked.get(shared)?.sessions.push(need.session);
       return;
     }
-    const fitting = this.templates.filter((template) => template.canLaunch && fitsEmpty(template.fresh, need.demand));
+    const fitting = this.fitting(need);
     const dueAt = this.dueAt(need, fitting);
     if (dueAt > this.fleet.now) {
       this.wakeAt = earliest(this.wakeAt, dueAt);
       return;
     }
-    if (this.bringBack('stopped', 'NoCapacity', need) || this.bringBack('draining', 'NoCapacity', need) || this.launch(fitting, 'NoCapacity', need)) return;
+    if (this.bringBack('stopped', 'NoCapacity', need) || this.bringBack('draining', 'NoCapacity', need) || this.launch(this.byWorth(fitting, others), 'NoCapacity', need)) return;
     if (fitting.length === 0 && !this.fleet.workers.some((worker) => worker.standing !== 'gone' && fitsEmpty(worker.snapshot, need.demand))) this.refuse(undefined, 'Unschedulable', need);
+  }
+
+  private fitting(need: Need): TemplateView[] {
+    return this.templates.filter((template) => template.canLaunch && fitsEmpty(template.fresh, need.demand));
+  }
+
+  /** The cheapest first for what is due: by the cost for each of those sessions that one worker would take. */
+  private byWorth(fitting: readonly TemplateView[], needs: readonly Need[]): TemplateView[] {
+    if (fitting.length < 2) return [...fitting];
+    const due = needs.filter((need) => this.dueAt(need, fitting) <= this.fleet.now);
+    const worth = new Map(fitting.map((template) => {
+      const [plan, supply] = [new Plan(this.fleet.now, undefined), supplyOf({ snapshot: template.fresh, holds: [] }, this.fleet.now)];
+      return [template, template.costPerHour / due.filter((need) => plan.put(need, [supply])).length];
+    }));
+    return fitting.toSorted((a, b) => (worth.get(a) ?? 0) - (worth.get(b) ?? 0));
   }
 
   /** A worker is asked for at the gate, or so much earlier as the slowest template that fits takes. */

@@ -10,7 +10,7 @@ import { offerOf } from './worker-capacity.ts';
 import type { Worker, WorkerTemplate } from '../api/worker.ts';
 import type { Demand, Promises, WorkerSnapshot } from './scheduling.ts';
 
-/** A session that is not on a worker yet, and the time for which it holds capacity: what the calendar promised it. */
+/** A session that is not on a worker yet, and the time for which it will hold capacity. */
 export interface Need {
   /** uid of the session: its key in the calendar. */
   key: string;
@@ -19,7 +19,10 @@ export interface Need {
   demand: Demand;
   /** The worker must be ready by then: bootLeadTime before the start; creation for a session that starts as soon as possible. */
   from: Date;
+  /** When it will have given the worker back if its end is like that of most. */
   until: Date;
+  /** When it will have at the latest: for so long the calendar promises it the worker. */
+  limit: Date;
   /** From then on it is looked for a worker: 35 min before the start, or more for a long bootLeadTime. */
   gate: Date;
 }

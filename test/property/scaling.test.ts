@@ -41,7 +41,7 @@ const workers = fc.array(fc.record({
 }));
 
 const needs = fc.array(fc.record({ cpu: fc.constantFrom(2, 4, 8, 16, 64), from: fc.integer({ min: 0, max: 80 }), personal: fc.boolean() }), { maxLength: 20 })
-  .map((drawn) => drawn.map(({ cpu, from, personal }, index): Need => ({ key: `uid-${index}`, session: `exams/s-${index}`, demand: demand(cpu, personal && cpu === 2 ? ['Personal'] : []), from: at(from), until: at(from + 90), gate: at(from - 20) })));
+  .map((drawn) => drawn.map(({ cpu, from, personal }, index): Need => ({ key: `uid-${index}`, session: `exams/s-${index}`, demand: demand(cpu, personal && cpu === 2 ? ['Personal'] : []), from: at(from), until: at(from + 90), limit: at(from + 130), gate: at(from - 20) })));
 
 const fleets = fc.record({ needs, workers, templates, maxWorkers: fc.integer({ min: 0, max: 14 }) }).map((drawn): Fleet => ({ ...drawn, now: NOW, calendar: undefined }));
 const downs = fc.record({ fleet: fleets, lastDrain: fc.option(fc.integer({ min: -30, max: 0 }), { nil: undefined }), scaledUp: fc.boolean() })
@@ -100,7 +100,7 @@ test('scale-down never drains below minWorkers, nor a worker that is used, prote
 
 test('an idle fleet that nobody has booked comes to rest: after one round of decisions there are none', () => {
   fc.assert(fc.property(downs, (drawn) => {
-    const input = { ...drawn, needs: [], templates: drawn.templates.map((template) => ({ ...template, notBefore: undefined, quarantined: false })) };
+    const input = { ...drawn, needs: [], lastDrainAt: undefined, templates: drawn.templates.map((template) => ({ ...template, notBefore: undefined, quarantined: false })) };
     const first = scaleUp(input).decisions;
     const next = settle(input, first);
     expect(scaleUp({ ...input, ...next }).decisions.filter(({ action }) => action !== 'refuse')).toEqual([]);

@@ -73,7 +73,7 @@ function needOf({ calendar, settings: { scale } }: Deps, session: LabletSession,
   const boot = Math.max(0, ...templates.filter(({ canLaunch }) => canLaunch).map(({ leadTime }) => leadTime));
   if (hold.from > now.getTime() + Math.max(HORIZON / scale, 2 * boot + lead)) return undefined;
   const gate = kind === 'booked' ? hold.from + lead - SCHEDULING_GATE / scale : now.getTime();
-  return { key, session: objectKey(session), demand, from: new Date(Math.max(hold.from, now.getTime())), until: usualEnd(hold.to, now, scale), gate: new Date(gate) };
+  return { key, session: objectKey(session), demand, from: new Date(Math.max(hold.from, now.getTime())), until: usualEnd(hold.to, now, scale), limit: new Date(hold.to), gate: new Date(gate) };
 }
 
 /** When a session will have given its worker back if its end is like that of most. */

@@ -38,7 +38,7 @@ describe('the auto-scaler', () => {
 
   async function waitingSession(name: string, parts: Parameters<typeof newDefinition>[2] = {}): Promise<void> {
     await world.client.create(LABLET_DEFINITIONS, newDefinition(world.namespace, name, parts));
-    await eventually(async () => expect((await world.client.get(LABLET_DEFINITIONS, name, world.namespace)).status?.version).toBe('1.0.0'));
+    await eventually(async () => expect((await world.client.get(LABLET_DEFINITIONS, name, world.namespace)).status?.currentVersion).toBe('1.0.0'));
     const session = await world.client.create(LABLET_SESSIONS, newSession(world.namespace, name, name));
     await world.client.mergePatch(LABLET_SESSIONS, name, world.namespace, { metadata: { resourceVersion: session.metadata.resourceVersion }, status: { phase: 'Pending', definitionVersion: '1.0.0' } }, { subresource: 'status' });
   }
