@@ -1,6 +1,7 @@
 /** The ingest endpoint as a part of the program: it listens from the first moment and asks to come again until the caches are filled. */
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
+import { bulkhead } from 'cockatiel';
 import { mtlsAuth, secretAuth, tokenAuth } from '../events/ingest-auth.ts';
 import { startIngestServer } from '../events/ingest-server.ts';
 import { TokenReviews } from '../events/token-reviews.ts';
@@ -14,6 +15,7 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Runnable, Term } from '../runtime/runnable.ts';
 import type { Logger } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import type { IngestVariables } from './ingest-config.ts';
 
 export interface IngestOptions {
@@ -23,6 +25,7 @@ export interface IngestOptions {
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly metrics: Metrics;
   readonly isReady: () => boolean;
   readonly listening: (port: number) => void;
   /** How often files are looked at, in milliseconds. @default 5_000 */
@@ -31,6 +34,8 @@ export interface IngestOptions {
 
 /** A review must not hold a sender for long: it comes again. */
 const REVIEW_TIMEOUT_MS = 5000;
+/** Reviews at a time: strangers with tokens of no worth must not take the connections that status writes need. */
+const REVIEWS_AT_A_TIME = 8;
 const SECRET_MIN_LENGTH = 16;
 
 /** @throws WatchedFileError if a secret or a certificate cannot be used; later changes of the files are taken in as they come */
@@ -44,7 +49,10 @@ export async function ingestRunnable(options: IngestOptions): Promise<Runnable> 
     name: 'ingest',
     async run(term: Term): Promise<void> {
       const { INGEST_PORT: port, LISTEN_HOST: host } = config;
-      server = await startIngestServer({ ingest, log, isReady: options.isReady, port, host, authenticate: authenticationOf(options, secret?.current), tls: tls?.current() });
+      server = await startIngestServer({
+        ingest, log, isReady: options.isReady, port, host, authenticate: authenticationOf(options, secret?.current), tls: tls?.current(),
+        turnedAway: (result) => options.metrics.eventsIn.inc({ type: 'other', result }),
+      });
       options.listening(server.port);
       const watch = { clock, log, ...(reloadEveryMs === undefined ? {} : { everyMs: reloadEveryMs }) };
       await Promise.all([aborted(term.closing), tls?.files.watch(term.closing, watch), secret?.files.watch(term.closing, watch)]);
@@ -63,7 +71,9 @@ function authenticationOf({ config, client, clock, log }: IngestOptions, secrets
     case 'mtls':
       return mtlsAuth(allowed);
     case 'token': {
-      const review = async (token: string): Promise<string | undefined> => (await whoIs(client, token, AbortSignal.timeout(REVIEW_TIMEOUT_MS), config.INGEST_AUDIENCE ?? ''))?.username;
+      const few = bulkhead(REVIEWS_AT_A_TIME, Number.POSITIVE_INFINITY);
+      const ask = async (token: string): Promise<string | undefined> => (await whoIs(client, token, AbortSignal.timeout(REVIEW_TIMEOUT_MS), config.INGEST_AUDIENCE ?? ''))?.username;
+      const review = (token: string): Promise<string | undefined> => few.execute(() => ask(token));
       return tokenAuth(new TokenReviews(review, clock), allowed, log);
     }
   }

@@ -5,7 +5,7 @@ import type { Logger } from '../telemetry/log.ts';
 import type { Ingest, Verdict } from './ingest.ts';
 
 /** What the endpoint takes. */
-export const ALLOW = 'POST, OPTIONS';
+const ALLOW = 'POST, OPTIONS';
 
 /** Of an answer that says "later" and not when, in seconds. */
 const RETRY_AFTER_SECONDS = 2;

@@ -11,7 +11,12 @@ export interface GateOptions {
   readonly maxBytes: number;
   /** The longest body. */
   readonly bodyMaxBytes: number;
+  /** Told of each request that is not let in. */
+  readonly turnedAway: (why: TurnedAway) => void;
 }
+
+/** Why a request was answered before anybody looked for an event in it; one word for the metric. */
+export type TurnedAway = 'not_ready' | 'too_many' | 'not_admitted';
 
 export class Gate {
   /** From now on everything is refused. */
@@ -25,7 +30,8 @@ export class Gate {
   }
 
   readonly pass: RequestHandler = (request, response, next) => {
-    const later = (status: number, why: string): void => {
+    const later = (status: 429 | 503, why: string): void => {
+      this.#options.turnedAway(status === 429 ? 'too_many' : 'not_ready');
       // The body is read off, or the answer could be lost in the reset of the connection.
       request.resume();
       refuse(response, { status, message: `${why}; send it again`, retryAfter: 1 });

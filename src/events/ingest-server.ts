@@ -11,6 +11,7 @@ import type { Express, RequestHandler } from 'express';
 import type { Logger } from '../telemetry/log.ts';
 import type { Ingest } from './ingest.ts';
 import type { Authenticate } from './ingest-auth.ts';
+import type { TurnedAway } from './ingest-gate.ts';
 
 const PATHS = ['/', '/events', '/api/events'];
 /** Body of one request: far above the 64 KiB that every CloudEvents consumer should take. */
@@ -40,11 +41,13 @@ export interface IngestServerOptions {
   readonly authenticate?: Authenticate | undefined;
   /** https instead of http. */
   readonly tls?: TlsMaterial | undefined;
+  /** Told of each request that was answered without a look at its event. */
+  readonly turnedAway?: ((why: TurnedAway) => void) | undefined;
   /** Requests at a time; one more is answered 429. @default 256 */
   readonly maxConcurrent?: number;
   /** Bytes of bodies at a time; more are answered 429. @default 64 MiB */
   readonly maxBytes?: number;
-  /** Headers, and all of a request, must have arrived within this time, in milliseconds. @default 10_000 and 30_000 */
+  /** Headers (and the TLS handshake before them), and all of a request, must have arrived within this time, in milliseconds. @default 10_000 and 30_000 */
   readonly headersTimeoutMs?: number;
   readonly requestTimeoutMs?: number;
 }
@@ -59,14 +62,12 @@ export interface IngestServer {
 
 /** Starts to listen. @throws the error of `listen`, e.g. EADDRINUSE, or of TLS material that does not fit */
 export async function startIngestServer(options: IngestServerOptions): Promise<IngestServer> {
-  const gate = new Gate({ isReady: options.isReady, maxConcurrent: options.maxConcurrent ?? 256, maxBytes: options.maxBytes ?? 64 * BODY_MAX_BYTES, bodyMaxBytes: BODY_MAX_BYTES });
-  const limits = {
-    headersTimeout: options.headersTimeoutMs ?? 10_000, requestTimeout: options.requestTimeoutMs ?? 30_000, connectionsCheckingInterval: 1000,
-    keepAliveTimeout: 65_000, maxHeaderSize: HEADERS_MAX_BYTES,
-  };
-  const app = ingestApp(options, gate) as Parameters<typeof createHttpServer>[1];
+  const { isReady, turnedAway = () => undefined, headersTimeoutMs = 10_000 } = options;
+  const gate = new Gate({ isReady, turnedAway, maxConcurrent: options.maxConcurrent ?? 256, maxBytes: options.maxBytes ?? 64 * BODY_MAX_BYTES, bodyMaxBytes: BODY_MAX_BYTES });
+  const limits = { headersTimeout: headersTimeoutMs, requestTimeout: options.requestTimeoutMs ?? 30_000, connectionsCheckingInterval: 1000, keepAliveTimeout: 65_000, maxHeaderSize: HEADERS_MAX_BYTES };
+  const app = ingestApp(options, gate, turnedAway) as Parameters<typeof createHttpServer>[1];
   // A client without a certificate that we believe is told so in an answer (see mtls), and may still shake hands.
-  const server = options.tls === undefined ? createHttpServer(limits, app) : createHttpsServer({ ...limits, ...options.tls, requestCert: options.tls.ca !== undefined, rejectUnauthorized: false }, app);
+  const server = options.tls === undefined ? createHttpServer(limits, app) : createHttpsServer({ ...limits, handshakeTimeout: headersTimeoutMs, ...options.tls, requestCert: options.tls.ca !== undefined, rejectUnauthorized: false }, app);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, resolve);
@@ -82,7 +83,7 @@ export async function startIngestServer(options: IngestServerOptions): Promise<I
   };
 }
 
-function ingestApp({ ingest, log, authenticate }: IngestServerOptions, gate: Gate): Express {
+function ingestApp({ ingest, log, authenticate }: IngestServerOptions, gate: Gate, turnedAway: (why: TurnedAway) => void): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag');
   // No inflating: a few bytes could become many, and no sender compresses.
@@ -97,7 +98,7 @@ function ingestApp({ ingest, log, authenticate }: IngestServerOptions, gate: Gat
     else accepted(response);
   };
   app.options(PATHS, handshake);
-  app.post(PATHS, gate.pass, ...(authenticate ? [admission(authenticate, log)] : []), readBody, receive);
+  app.post(PATHS, gate.pass, ...(authenticate ? [admission(authenticate, log, turnedAway)] : []), readBody, receive);
   app.all(PATHS, wrongMethod);
   app.use((_, response) => refuse(response, { status: 404, message: `events go to ${PATHS.join(', ')}` }));
   app.use(failure(ingest, log, BODY_MAX_BYTES));
@@ -105,13 +106,14 @@ function ingestApp({ ingest, log, authenticate }: IngestServerOptions, gate: Gat
 }
 
 /** Before the body: who is not admitted can neither fill our memory nor hold a place by sending slowly. */
-function admission(authenticate: Authenticate, log: Logger): RequestHandler {
+function admission(authenticate: Authenticate, log: Logger, turnedAway: (why: TurnedAway) => void): RequestHandler {
   return async (request, response, next) => {
     const refusal = await authenticate(request);
     if (refusal === undefined) {
       next();
       return;
     }
+    turnedAway('not_admitted');
     log.warn({ status: refusal.status, reason: refusal.message, peer: request.socket.remoteAddress }, 'sender not admitted');
     request.resume();
     refuse(response, refusal);

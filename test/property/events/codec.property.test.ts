@@ -76,4 +76,14 @@ describe('whatever the bytes', () => {
       }
     }), { numRuns: 500 });
   });
+
+  test('of a batch each element is an event or a typed refusal, and what is good stays good beside whatever', () => {
+    const good = { specversion: '1.0', id: 'good', source: '/s', type: 't' };
+    fc.assert(fc.property(fc.array(fc.oneof(fc.jsonValue(), fc.constant(good))), (elements) => {
+      const body = Buffer.from(JSON.stringify(elements));
+      const { events, refused } = parseRequest({ ...rawRequest({ 'content-type': 'application/cloudevents-batch+json' }), body });
+      expect(events.length + refused.length).toBe(elements.length);
+      expect(events.filter(({ id }) => id === 'good')).toHaveLength(elements.filter((element) => element === good).length);
+    }));
+  });
 });

@@ -17,6 +17,7 @@ import { until } from '../../support/events/until.ts';
 import { kubeletVolume } from '../../support/kubelet-volume.ts';
 import type { Authority, Certificate } from '../../../hack/cluster/pki.ts';
 import type { IngestVariables } from '../../../src/app/ingest-config.ts';
+import type { Metrics } from '../../../src/telemetry/metrics.ts';
 import type { KubeletVolume } from '../../support/kubelet-volume.ts';
 
 const cleanUps: (() => unknown)[] = [];
@@ -35,6 +36,7 @@ beforeAll(async () => {
 interface Endpoint {
   readonly port: number;
   readonly logged: string[];
+  readonly metrics: Metrics;
 }
 
 /** Events of no type of ours: what gets through is answered with 202. */
@@ -42,11 +44,12 @@ async function endpoint(config: Partial<IngestVariables>): Promise<Endpoint> {
   const logged: string[] = [];
   const log = createLogger({ level: 'trace', destination: { write: (line: string) => void logged.push(line) } });
   const client = new KubeClient({ server: new URL('https://127.0.0.1:9'), credentials: fixedCredentials({ headers: {} }), namespace: 'x', origin: 'test' }, { retry: { retries: 0 } });
-  const ingest = new Ingest({ client, sessions: { get: () => undefined, byIndex: () => [] }, world: async () => gradedWorld(), clock: systemClock, log, metrics: createMetrics(), ownSource: '/ccm/lablet-controller', allowedSources: [] });
+  const metrics = createMetrics();
+  const ingest = new Ingest({ client, sessions: { get: () => undefined, byIndex: () => [] }, world: async () => gradedWorld(), clock: systemClock, log, metrics, ownSource: '/ccm/lablet-controller', allowedSources: [] });
   const listening = Promise.withResolvers<number>();
   const runnable = await ingestRunnable({
     config: { INGEST_AUTH: 'none', INGEST_ALLOWED_SUBJECTS: [], INGEST_PORT: 0, LISTEN_HOST: '127.0.0.1', ...config },
-    ingest, client, clock: systemClock, log, isReady: () => true, listening: listening.resolve, reloadEveryMs: 5,
+    ingest, client, clock: systemClock, log, metrics, isReady: () => true, listening: listening.resolve, reloadEveryMs: 5,
   });
   const term = new TermControl();
   const ended = runnable.run(term);
@@ -55,7 +58,7 @@ async function endpoint(config: Partial<IngestVariables>): Promise<Endpoint> {
     await ended;
     await client.close();
   });
-  return { port: await listening.promise, logged };
+  return { port: await listening.promise, logged, metrics };
 }
 
 async function volumeOf(files: Record<string, string>): Promise<KubeletVolume> {
@@ -94,6 +97,13 @@ describe('a shared secret', () => {
     const { port } = await start();
     const response = await post(port, more, query);
     expect([response.status, response.headers.get('www-authenticate'), response.headers.get('retry-after')]).toEqual([status, challenge, null]);
+  });
+
+  test('that is missing is counted, for a wrong one may be an attack or a forgotten change', async () => {
+    const { port, metrics } = await start();
+    await post(port, { authorization: 'Bearer nonsense' });
+    await post(port, { authorization: `Bearer ${first}` });
+    expect((await metrics.eventsIn.get()).values.map(({ labels, value }) => [labels, value])).toEqual([[{ type: 'other', result: 'not_admitted' }, 1], [{ type: 'other', result: 'other_type' }, 1]]);
   });
 
   test('is not asked for by the handshake, which delivers nothing', async () => {

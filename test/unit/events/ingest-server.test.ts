@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { HTTP, CloudEvent as SdkEvent } from 'cloudevents';
+import { createAuthority } from '../../../hack/cluster/pki.ts';
 import { startIngestServer } from '../../../src/events/ingest-server.ts';
 import { silentLog } from '../../../src/telemetry/log.ts';
 import { minimal, minimalJson, STRUCTURED } from '../../support/events/requests.ts';
@@ -23,6 +24,8 @@ interface Running {
   readonly accepted: CloudEvent[];
   /** What was no event. */
   readonly refused: string[];
+  /** Why a request was answered without a look at its event. */
+  readonly turnedAway: string[];
 }
 
 /** A server whose verdicts are given by the id of an event. */
@@ -37,9 +40,10 @@ async function serve(verdictOf: (event: CloudEvent) => Verdict | Promise<Verdict
     refused.push(message);
     return { status, result: 'invalid', message };
   };
-  const server = await startIngestServer({ ingest: { accept, refuse }, log: silentLog, isReady: () => true, port: 0, host: '127.0.0.1', ...options });
+  const turnedAway: string[] = [];
+  const server = await startIngestServer({ ingest: { accept, refuse }, turnedAway: (why) => void turnedAway.push(why), log: silentLog, isReady: () => true, port: 0, host: '127.0.0.1', ...options });
   servers.push(server);
-  return { url: `http://127.0.0.1:${server.port}`, port: server.port, accepted, refused };
+  return { url: `http://127.0.0.1:${server.port}`, port: server.port, accepted, refused, turnedAway };
 }
 
 const BATCH = { 'content-type': 'application/cloudevents-batch+json' };
@@ -181,21 +185,21 @@ describe('the endpoint', () => {
   });
 
   test('asks to come again while it starts', async () => {
-    const { url } = await serve(undefined, { isReady: () => false });
+    const { url, turnedAway } = await serve(undefined, { isReady: () => false });
     const response = await post(url, minimal, 'x'.repeat(100_000));
-    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
+    expect([response.status, response.headers.get('retry-after'), turnedAway]).toEqual([503, '1', ['not_ready']]);
   });
 
   test('takes so many requests at a time and asks the others to come again', async () => {
     const release = Promise.withResolvers<undefined>();
-    const { url, accepted } = await serve(async () => {
+    const { url, accepted, turnedAway } = await serve(async () => {
       await release.promise;
       return { status: 202, result: 'applied' };
     }, { maxConcurrent: 2 });
     const held = [post(url), post(url)];
     await until('two are in work', () => accepted.length === 2);
     const third = await post(url);
-    expect([third.status, third.headers.get('retry-after')]).toEqual([429, '1']);
+    expect([third.status, third.headers.get('retry-after'), turnedAway]).toEqual([429, '1', ['too_many']]);
     release.resolve(undefined);
     expect((await Promise.all(held)).map(({ status }) => status)).toEqual([202, 202]);
     expect((await post(url)).status).toBe(202);
@@ -236,6 +240,7 @@ describe('the endpoint', () => {
   test.each([
     ['its body', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nce-specversion: 1.0\r\n\r\nab'],
     ['its headers', 'POST / HTTP/1.1\r\nHost: x\r\nce-specver'],
+    ['nothing at all', ''],
   ])('does not wait for ever for a sender that dribbles %s', async (_, text) => {
     const { port, accepted } = await serve(undefined, { headersTimeoutMs: 200, requestTimeoutMs: 300 });
     const socket = connect(port, '127.0.0.1');
@@ -248,6 +253,14 @@ describe('the endpoint', () => {
     });
     expect(answer).toMatch(/^HTTP\/1.1 408 /);
     expect(accepted).toEqual([]);
+  });
+
+  test('does not wait for ever for a TLS handshake either', async () => {
+    const { certificate, key } = await (await createAuthority('test')).issue({ commonName: 'x', hosts: ['127.0.0.1'] });
+    const { port } = await serve(undefined, { headersTimeoutMs: 200, tls: { cert: Buffer.from(certificate), key: Buffer.from(key) } });
+    const socket = connect(port, '127.0.0.1');
+    await once(socket.resume(), 'close');
+    expect(socket.bytesRead).toBe(0);
   });
 
   test('holds no place for who is not admitted: neither a slow body nor a large one is waited for', async () => {
