@@ -9,16 +9,16 @@ export const OUTBOX_MAX_BYTES = 32 * 1024;
 /** An entry is at most this long; its data is cut to fit before it is written. */
 export const OUTBOX_ENTRY_MAX_BYTES = 2 * 1024;
 
-/** Numbers of the archive's chain: `7`, or `7-12`. */
-const chainRange = z.string().max(32).regex(/^[0-9]+(-[0-9]+)?$/);
+/** Numbers of the archive's chain that follow one another, and the `prev` of the first of them: `7-12 5f0c…`. */
+const chainRange = z.string().max(100).regex(/^[0-9]+-[0-9]+ [0-9a-f]{64}$/);
 /** So many ranges of given-up numbers are named one by one; older ones are named by one range that spans them. */
-export const DROPPED_RANGES_MAX = 32;
+export const DROPPED_RANGES_MAX = 8;
 
 export const chainLink = z.object({
   n: z.number().int().min(1).describe('Place in the chain of this object, from 1.'),
   prev: sha256().describe('Hash of the record before it; 64 zeros for the first.'),
   base: text(256).describe('CLOUDEVENTS_SOURCE when it was recorded.'),
-  dropped: z.array(chainRange).max(DROPPED_RANGES_MAX).optional().describe('Records that a full outbox gave up just before this one: numbers and ranges.'),
+  dropped: z.array(chainRange).max(DROPPED_RANGES_MAX).optional().describe('Records that a full outbox gave up just before this one: first and last number, and the hash of the record before them.'),
 });
 export type ChainLink = z.output<typeof chainLink>;
 

@@ -70,24 +70,38 @@ export function hashOf(record: { readonly chain: object; readonly archivedAt?: s
 export function withDropped(head: ChainHead, entries: readonly OutboxEntry[]): ChainHead {
   const links = entries.flatMap(({ chain }) => (chain === undefined ? [] : [chain]));
   if (links.length === 0) return head;
-  return { ...head, dropped: joined([...(head.dropped ?? []), ...links.flatMap(({ n, dropped = [] }) => [...dropped, String(n)])]) };
+  return { ...head, dropped: joined([...(head.dropped ?? []), ...links.flatMap((link) => [...(link.dropped ?? []), placeOf(link)])]) };
 }
 
-/** First and last number of `7` or `7-12`. */
-export function rangeOf(text: string): [first: number, last: number] {
-  const [first = 0, last = first] = text.split('-').map(Number);
-  return [first, last];
+/** Numbers that follow one another. `prev` is the hash of the record before the first: so that one is held in its place over the gap. */
+export interface ChainRange {
+  readonly first: number;
+  readonly last: number;
+  readonly prev: string;
 }
 
-/** Numbers and ranges in order, neighbours as one. */
+/** The range of one number, as text. */
+export const placeOf = ({ n, prev }: ChainLink): string => rangeText({ first: n, last: n, prev });
+
+const rangeText = ({ first, last, prev }: ChainRange): string => `${first}-${last} ${prev}`;
+
+export function rangeOf(text: string): ChainRange {
+  const [numbers = '', prev = ''] = text.split(' ');
+  const [first = 0, last = first] = numbers.split('-').map(Number);
+  return { first, last, prev };
+}
+
+/** Ranges in order, neighbours as one; where there are too many, the oldest as one that spans them. */
 function joined(texts: readonly string[]): string[] {
-  const ranges: [number, number][] = [];
-  for (const [first, last] of texts.map(rangeOf).sort((a, b) => a[0] - b[0])) {
+  const ranges: ChainRange[] = [];
+  const join = (range: ChainRange, last: number): void => void ranges.splice(-1, 1, { ...range, last: Math.max(range.last, last) });
+  for (const range of texts.map(rangeOf).sort((a, b) => a.first - b.first)) {
     const before = ranges.at(-1);
-    if (before && first <= before[1] + 1) before[1] = Math.max(before[1], last);
-    else ranges.push([first, last]);
+    if (before && range.first <= before.last + 1) join(before, range.last);
+    else ranges.push(range);
   }
   const tooMany = ranges.length - DROPPED_RANGES_MAX;
-  if (tooMany > 0) ranges.splice(0, tooMany + 1, [ranges[0]?.[0] ?? 0, ranges[tooMany]?.[1] ?? 0]);
-  return ranges.map(([first, last]) => (first === last ? String(first) : `${first}-${last}`));
+  const [oldest, last] = [ranges[0], ranges[tooMany]];
+  if (tooMany > 0 && oldest && last) ranges.splice(0, tooMany + 1, { ...oldest, last: last.last });
+  return ranges.map(rangeText);
 }

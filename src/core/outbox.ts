@@ -82,7 +82,8 @@ export function recordReceived(draft: OutboxDraft, receipt: Receipt, result: 'Ap
   const received = { receivedAt: toTime(ctx.now), result, sha256 };
   const isShort = data !== undefined && size(data) <= RECEIVED_DATA_MAX_BYTES;
   const entry = (fields: object): OutboxEntry => ({
-    id: uuidV5(`received/${source} ${id}`, ctx.uid), type, time: received.receivedAt, archiveOnly: true, ...linked(draft, ctx),
+    // With its number: after a long time the inbox has forgotten an event, and the same one is received again.
+    id: uuidV5(`received/${(draft.chain?.n ?? 0) + 1}/${source} ${id}`, ctx.uid), type, time: received.receivedAt, archiveOnly: true, ...linked(draft, ctx),
     data: JSON.stringify({ id, source, type, ...fields, ...received }),
   });
   // What is long goes first: a field that is missing here is still covered by the hash of the whole.

@@ -1,6 +1,7 @@
 /** Does the archive of an object still say what was recorded? Pure: records in, findings out. */
-import { GENESIS, hashOf, rangeOf } from './chain.ts';
+import { GENESIS, hashOf, placeOf, rangeOf } from './chain.ts';
 import type { ArchiveRecord } from '../api/archive.ts';
+import type { ChainRange } from './chain.ts';
 import type { ChainHead, EmitterStatus } from '../api/outbox.ts';
 
 /**
@@ -18,14 +19,14 @@ export interface Finding {
 
 /** What a status says of the archive. */
 export interface KnownHead extends ChainHead {
-  /** Numbers that stand in the outbox still: not archived yet. */
-  readonly pending?: readonly number[];
+  /** Records that stand in the outbox still, not archived yet: each as a range of one number. */
+  readonly pending?: readonly string[];
 }
 
 /** The head that a status knows; undefined: nothing was recorded for an archive yet. */
 export function headOf({ chain, outbox = [] }: EmitterStatus): KnownHead | undefined {
   const waiting = outbox.flatMap((entry) => entry.chain ?? []);
-  return chain && { ...chain, dropped: [...(chain.dropped ?? []), ...waiting.flatMap(({ dropped = [] }) => dropped)], pending: waiting.map(({ n }) => n) };
+  return chain && { ...chain, dropped: [...(chain.dropped ?? []), ...waiting.flatMap(({ dropped = [] }) => dropped)], pending: waiting.map(placeOf) };
 }
 
 /** What verifying needs of a record: a large archive is verified by these, without its data. */
@@ -63,7 +64,8 @@ export function verifyLinks(links: readonly Link[], head?: KnownHead): Finding[]
     if (new Set(same.map(({ actual }) => actual)).size > 1) found('conflict', n, `there are different records with number ${n}`);
   }
   const chain = [...byNumber.values()].flatMap((same) => same.find(({ stated, actual }) => stated === actual) ?? same[0] ?? []).sort((a, b) => a.n - b.n);
-  const excused = excusedBy(links, head);
+  const gaps = gapsBy(links, head);
+  const excused = excusedBy(gaps);
   let before: Link | undefined;
   for (const link of chain) {
     const expected = (before?.n ?? 0) + 1;
@@ -71,6 +73,7 @@ export function verifyLinks(links: readonly Link[], head?: KnownHead): Finding[]
     else if (link.prev !== (before?.actual ?? GENESIS)) found('broken', link.n, `record ${link.n} does not follow ${before ? `record ${before.n}` : 'the beginning of a chain'} as it is now`);
     before = link;
   }
+  checkGaps(chain, gaps, found);
   if (head) checkHead(chain, head, excused, found);
   return findings.sort((a, b) => a.n - b.n);
 }
@@ -79,11 +82,29 @@ type Found = (kind: Finding['kind'], n: number, message: string) => void;
 /** Why a number may be missing. */
 type Excuse = 'given-up' | 'pending';
 
-function excusedBy(links: readonly Link[], head: KnownHead | undefined): (n: number) => Excuse | undefined {
-  // A record that was changed excuses nothing.
-  const ranges = [...links.filter(({ stated, actual }) => stated === actual).flatMap(({ dropped }) => dropped), ...(head?.dropped ?? [])].map(rangeOf);
-  const pending = new Set(head?.pending);
-  return (n) => (ranges.some(([first, last]) => first <= n && n <= last) ? 'given-up' : pending.has(n) ? 'pending' : undefined);
+/** What is missing for a reason. Nobody vouches for a record that was changed, or for one behind the head: they excuse nothing up to there. */
+interface Gap extends ChainRange {
+  readonly excuse: Excuse;
+  /** Numbers above this one only. */
+  readonly above: number;
+}
+
+function gapsBy(links: readonly Link[], head: KnownHead | undefined): Gap[] {
+  const gap = (excuse: Excuse, above = 0) => (text: string): Gap => ({ ...rangeOf(text), excuse, above });
+  return [
+    ...links.filter(({ stated, actual }) => stated === actual).flatMap(({ n, dropped }) => dropped.map(gap('given-up', head && n > head.n ? head.n : 0))),
+    ...(head?.dropped ?? []).map(gap('given-up')),
+    ...(head?.pending ?? []).map(gap('pending')),
+  ];
+}
+
+const excusedBy = (gaps: readonly Gap[]) => (n: number): Excuse | undefined => gaps.find(({ first, last, above }) => first <= n && n <= last && n > above)?.excuse;
+
+/** A record before a gap has no follower that names its hash: the gap does. */
+function checkGaps(chain: readonly Link[], gaps: readonly Gap[], found: Found): void {
+  const byNumber = new Map(chain.map((link) => [link.n, link]));
+  const wrong = gaps.filter(({ first, prev }) => byNumber.has(first - 1) && byNumber.get(first - 1)?.actual !== prev);
+  for (const n of new Set(wrong.map(({ first }) => first - 1))) found('broken', n, `record ${n} is not the one that was there when the next one was given up`);
 }
 
 /** A number that somebody made up must not keep us busy. */

@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { labletSessionStatus } from '../../src/api/labletsession.ts';
 import { isForSinks } from '../../src/api/outbox.ts';
+import { hashOf, rangeOf } from '../../src/core/chain.ts';
 import { headOf, verifyChain } from '../../src/core/verify-chain.ts';
 import { without } from '../../src/core/without.ts';
 import { emitted, received, recordsOf } from '../support/events/chained.ts';
@@ -77,10 +78,26 @@ describe('the archive of an object', () => {
       fc.pre(victim !== undefined && head !== undefined);
       const { n } = victim.chain;
       // What is in the outbox still may come again, and what was stored before it was given up is named as given up.
-      fc.pre(head.pending?.includes(n) !== true);
-      const named = [...archive.flatMap(({ chain }) => chain.dropped ?? []), ...(head.dropped ?? [])].map((range) => range.split('-').map(Number)).some(([first = 0, last = first]) => first <= n && n <= last);
+      fc.pre(head.pending?.some((text) => rangeOf(text).first === n) !== true);
+      const named = [...archive.flatMap(({ chain }) => chain.dropped ?? []), ...(head.dropped ?? [])].map(rangeOf).some(({ first, last }) => first <= n && n <= last);
       fc.pre(!named);
       expect(verifyChain(archive.filter(({ chain }) => chain.n !== n), head).filter(({ kind }) => kind !== 'given-up')).not.toEqual([]);
+    }), { numRuns: 150 });
+  });
+
+  test('in which any record got a new content and a new hash is found out, gaps or not', () => {
+    fc.assert(fc.property(life, fc.nat(), ({ archive, head, draft }, pick) => {
+      fc.pre(archive.length > 0 && head !== undefined);
+      // Where more gaps than can be named lie behind it, one range spans them, and what is in between stands for itself.
+      const spanned = (n: number): boolean => [...archive, ...recordsOf(draft, uid)].flatMap(({ chain }) => chain.dropped ?? []).concat(head.dropped ?? []).map(rangeOf).some(({ first, last }) => first <= n && n <= last);
+      const n = archive[pick % archive.length]?.chain.n ?? 0;
+      fc.pre(!spanned(n));
+      const forged = structuredClone(archive);
+      for (const record of forged.filter(({ chain }) => chain.n === n)) {
+        record.event['forged'] = true;
+        record.chain.hash = hashOf(record);
+      }
+      expect(verifyChain(forged, head).filter(({ kind }) => kind !== 'given-up')).not.toEqual([]);
     }), { numRuns: 150 });
   });
 });

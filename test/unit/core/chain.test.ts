@@ -4,7 +4,7 @@ import { archiveRecord } from '../../../src/api/archive.ts';
 import { labletSessionStatus } from '../../../src/api/labletsession.ts';
 import { OUTBOX_ENTRY_MAX_BYTES, OUTBOX_MAX_ENTRIES } from '../../../src/api/outbox.ts';
 import { canonicalJson } from '../../../src/core/canonical.ts';
-import { GENESIS, hashOf } from '../../../src/core/chain.ts';
+import { GENESIS, hashOf, rangeOf } from '../../../src/core/chain.ts';
 import { acknowledge, recordEvent, recordReceived } from '../../../src/core/outbox.ts';
 import { Story, event } from '../../support/builders.ts';
 import { chainedContext, emitted, receipt, received, recordsOf } from '../../support/events/chained.ts';
@@ -134,11 +134,14 @@ describe('an outbox that the archive does not empty', () => {
   test('names what it gave up in the next record, and in its head until there is one', () => {
     const { draft } = full();
     // Received events have the even numbers.
-    const given = Array.from({ length: DROPS }, (_, n) => String(2 * n + 2));
-    expect(draft.chain?.dropped).toEqual([given.at(-1)]);
-    expect(draft.outbox?.flatMap(({ chain }) => chain?.dropped ?? [])).toEqual(given.slice(0, -1));
+    const given = Array.from({ length: DROPS }, (_, n) => 2 * n + 2);
+    const named = (texts: readonly string[] = []): number[] => texts.map((text) => rangeOf(text).first);
+    expect(named(draft.chain?.dropped)).toEqual(given.slice(-1));
+    expect(draft.outbox?.flatMap(({ chain }) => named(chain?.dropped))).toEqual(given.slice(0, -1));
+    // And what was before it, so that this one is held in its place.
+    expect(rangeOf(draft.chain?.dropped?.[0] ?? '').prev).toBe(recordsOf(draft, uid).find(({ chain }) => chain.n === DROPS * 2 - 1)?.chain.hash);
     emitted(draft, uid);
-    expect(draft.outbox?.at(-1)?.chain?.dropped).toEqual([given.at(-1)]);
+    expect(named(draft.outbox?.at(-1)?.chain?.dropped)).toEqual(given.slice(-1));
   });
 
   test('never names more ranges than a status may hold, however long it lasts, and forgets none', () => {
@@ -147,7 +150,7 @@ describe('an outbox that the archive does not empty', () => {
     expect(labletSessionStatus.safeParse(draft).error).toBeUndefined();
     const named = [...(draft.outbox ?? []).flatMap(({ chain }) => chain?.dropped ?? []), ...(draft.chain?.dropped ?? [])];
     const kept = new Set(draft.outbox?.map(({ chain }) => chain?.n));
-    const given = named.flatMap((range) => { const [first = 0, last = first] = range.split('-').map(Number); return Array.from({ length: last - first + 1 }, (_, i) => first + i); });
+    const given = named.map(rangeOf).flatMap(({ first, last }) => Array.from({ length: last - first + 1 }, (_, i) => first + i));
     expect(Array.from({ length: 400 }, (_, n) => n + 1).filter((n) => !kept.has(n) && !given.includes(n))).toEqual([]);
   });
 });

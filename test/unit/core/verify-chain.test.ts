@@ -45,7 +45,7 @@ describe('an archive that is as it was written', () => {
     const { records, head } = archive();
     const [, , , fourth] = records;
     expect(verifyChain(records, { n: 4, hash: fourth?.chain.hash ?? '' })).toEqual([]);
-    expect(verifyChain(records.slice(0, 4), { ...head, pending: [5, 6] })).toEqual([]);
+    expect(verifyChain(records.slice(0, 4), { ...head, pending: [`5-5 ${fourth?.chain.hash ?? ''}`, `6-6 ${'0'.repeat(64)}`] })).toEqual([]);
     const draft: OutboxDraft = {};
     for (let n = 0; n < 40; n++) emitted(draft, uid);
     // Nothing was archived, and eight were given up: those that wait say so.
@@ -74,7 +74,7 @@ describe('tampering shows', () => {
   });
 
   test('when a field is added or taken away, at any level', () => {
-    for (const [path, to] of [[['object', 'owner'], () => 'me'], [['note'], () => 'x'], [['event', 'causationid'], () => undefined], [['chain', 'dropped'], () => ['2']]] as const) {
+    for (const [path, to] of [[['object', 'owner'], () => 'me'], [['note'], () => 'x'], [['event', 'causationid'], () => undefined], [['chain', 'dropped'], () => [`2-2 ${'0'.repeat(64)}`]]] as const) {
       const { records, head } = archive();
       if (records[2]) change(records[2], path, to);
       expect(kinds(verifyChain(records, head))).toContain('changed');
@@ -123,12 +123,34 @@ describe('tampering shows', () => {
     expect(kinds(verifyChain([...archive().records, ...recordsOf(other, uid, 'cand-0043')], head))).toContain('conflict');
   });
 
+  test('when a record before a gap of ours gets a new content and a new hash', () => {
+    const draft: OutboxDraft = {};
+    for (let n = 0; n < 17; n++) for (const record of [emitted, received]) record(draft, uid);
+    const records = structuredClone(recordsOf(draft, uid));
+    expect(kinds(verifyChain(records, headOf(draft)))).toEqual(['given-up']);
+    // Number 2 was given up, so that nobody names the hash of number 1 but the gap.
+    const [first] = records;
+    if (first?.chain.n !== 1) throw new Error('number 1 was given up');
+    first.event['reason'] = 'Forged';
+    first.chain.hash = hashOf(first);
+    expect(verifyChain(records, draft.chain).flatMap(({ kind, n }) => (kind === 'broken' ? [n] : []))).toEqual([1]);
+  });
+
+  test('when somebody puts a record behind the last one that excuses what is missing', () => {
+    const { records, head } = archive();
+    const forged = structuredClone(records[0]);
+    if (!forged) throw new Error('no such record');
+    forged.chain = { n: 7, prev: head.hash, hash: '', dropped: [`3-3 ${records[1]?.chain.hash ?? ''}`] };
+    forged.chain.hash = hashOf(forged);
+    expect(kinds(verifyChain([...records.filter(({ chain }) => chain.n !== 3), forged], head))).toEqual(['missing']);
+  });
+
   test('when a made-up record says that others were given up: it is looked at with suspicion, and quickly', () => {
     const { records, head } = archive();
     const [first] = structuredClone(records);
     if (!first) throw new Error('no such record');
     first.chain.n = 9_000_000_000;
-    first.chain.dropped = ['1-8999999999'];
+    first.chain.dropped = [`1-8999999999 ${'0'.repeat(64)}`];
     expect(kinds(verifyChain([...records.slice(0, 3), first], head))).toEqual(expect.arrayContaining(['changed', 'missing']));
   });
 });
