@@ -146,16 +146,19 @@ export class ByTheRules extends Scaling {
     this.scale(world);
   }
 
+  private cheapest(world: World): string | undefined {
+    const refusedAt = (name: string): number => world.failed.get(name)?.findLast(({ begunAt, at }) => at.getTime() - begunAt.getTime() < MINUTE)?.at.getTime() ?? -Infinity;
+    return OFFERS.toSorted((a, b) => a.costPerHour - b.costPerHour).find(({ name }) => refusedAt(name) + 10 * MINUTE <= world.now)?.name;
+  }
+
   protected fleet(world: World): Fleet {
     const now = new Date(world.now);
     return {
       now, calendar: undefined, maxWorkers: MAX_WORKERS,
       needs: world.waiting(SCHEDULING_GATE).map((session): Need => ({ key: session.key, session: session.key, demand: session.demand, from: now, until: new Date(world.now + 24 * HOUR), limit: new Date(world.now + 24 * HOUR), gate: now })),
       workers: world.live().map((host) => this.worker(world, host, [], undefined)),
-      templates: OFFERS.map(({ name }): TemplateView => {
-        const refused = world.failed.get(name)?.findLast(({ begunAt, at }) => at.getTime() - begunAt.getTime() < MINUTE);
-        return { ...view(name), leadTime: leadTimeOf({ startupTime: STARTUP }, [], 1), notBefore: refused && new Date(refused.at.getTime() + 10 * MINUTE), quarantined: false };
-      }),
+      // The cheapest that has not just refused, whatever waits.
+      templates: OFFERS.map(({ name }): TemplateView => ({ ...view(name), canLaunch: name === this.cheapest(world), leadTime: leadTimeOf({ startupTime: STARTUP }, [], 1), notBefore: undefined, quarantined: false })),
     };
   }
 }

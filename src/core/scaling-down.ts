@@ -49,7 +49,8 @@ interface Situation {
   readonly templates: ReadonlyMap<string, TemplateView>;
   /** Workers that run, by template; counted down by every drain. */
   readonly running: Map<string, number>;
-  readonly neededSoon: ReadonlyMap<string, string>;
+  /** Workers that are needed, each with a session that needs it; found when the first guard asks. */
+  readonly neededSoon: () => ReadonlyMap<string, string>;
   wakeAt: Date | undefined;
 }
 
@@ -80,7 +81,7 @@ const GUARDS: readonly (readonly [Skip, Guard])[] = [
   }],
   ['SessionsBound', (worker) => (worker.holds.length > 0 ? `${worker.holds.length} session(s) hold capacity on it.` : undefined)],
   ['NeededSoon', (worker, { neededSoon }) => {
-    const session = neededSoon.get(worker.snapshot.name);
+    const session = neededSoon().get(worker.snapshot.name);
     return session === undefined ? undefined : `Session ${session} needs it soon.`;
   }],
 ];
@@ -90,7 +91,8 @@ export function scaleDown(input: DownInput): DownOutcome {
   const candidates = input.workers.filter(({ standing }) => standing === 'running');
   const running = new Map<string, number>();
   for (const { template } of candidates) running.set(template, (running.get(template) ?? 0) + 1);
-  const s: Situation = { input, templates, running, neededSoon: neededSoon(input, templates), wakeAt: undefined };
+  let needed: ReadonlyMap<string, string> | undefined;
+  const s: Situation = { input, templates, running, neededSoon: () => (needed ??= neededSoon(input, templates)), wakeAt: undefined };
   const cost = ({ template }: WorkerView): number => templates.get(template)?.costPerHour ?? 0;
   // The dearest first, then the one that has been idle for longest.
   const order = candidates.filter(({ stoppable }) => stoppable)

@@ -10,6 +10,7 @@ import { fitsEmpty } from './scaling.ts';
 import { Plan, planOrder, supplyOf } from './scaling-plan.ts';
 import type { Fleet, Need, TemplateView, WorkerView } from './scaling.ts';
 import type { Supply } from './scaling-plan.ts';
+import type { Demand } from './scheduling.ts';
 
 export type UpReason = 'NoCapacity' | 'MinWorkers';
 export type UpRefusal = 'TemplateLimit' | 'InstallationLimit' | 'BackingOff' | 'Quarantined' | 'Unschedulable';
@@ -34,6 +35,9 @@ export interface UpOutcome {
   wakeAt: Date | undefined;
 }
 
+
+/** Share of the lead time that is added to it: one boot in twenty takes longer than the P95, and some fail. */
+const RESERVE = 0.25;
 
 export function scaleUp(fleet: Fleet): UpOutcome {
   return new ScaleUp(fleet).decide();
@@ -70,7 +74,7 @@ class ScaleUp {
   }
 
   decide(): UpOutcome {
-    const unplaced = this.fleet.needs.toSorted(planOrder).filter((need) => !this.plan.put(need, this.running) && !this.plan.put(need, this.coming));
+    const unplaced = this.fleet.needs.filter((need) => this.isDue(need)).sort(planOrder).filter((need) => !this.plan.put(need, this.running) && !this.plan.put(need, this.coming));
     unplaced.forEach((need, index) => this.serve(need, unplaced.slice(index)));
     for (const template of this.templates) this.keepMinimum(template);
     const decisions = [...this.asked.values(), ...this.refused.values()];
@@ -98,34 +102,35 @@ class ScaleUp {
       return;
     }
     const fitting = this.fitting(need);
-    const dueAt = this.dueAt(need, fitting);
-    if (dueAt > this.fleet.now) {
-      this.wakeAt = earliest(this.wakeAt, dueAt);
-      return;
-    }
     if (this.bringBack('stopped', 'NoCapacity', need) || this.bringBack('draining', 'NoCapacity', need) || this.launch(this.byWorth(fitting, others), 'NoCapacity', need)) return;
     if (fitting.length === 0 && !this.fleet.workers.some((worker) => worker.standing !== 'gone' && fitsEmpty(worker.snapshot, need.demand))) this.refuse(undefined, 'Unschedulable', need);
   }
 
-  private fitting(need: Need): TemplateView[] {
-    return this.templates.filter((template) => template.canLaunch && fitsEmpty(template.fresh, need.demand));
+  private readonly known = new Map<Demand, TemplateView[]>();
+
+  /** Templates of which a worker could serve it, the cheapest first. */
+  private fitting({ demand }: Need): TemplateView[] {
+    const known = this.known.get(demand) ?? this.templates.filter((template) => template.canLaunch && fitsEmpty(template.fresh, demand));
+    this.known.set(demand, known);
+    return known;
   }
 
-  /** The cheapest first for what is due: by the cost for each of those sessions that one worker would take. */
-  private byWorth(fitting: readonly TemplateView[], needs: readonly Need[]): TemplateView[] {
+  /** By the cost for each session that waits and that one worker would take, the least first. */
+  private byWorth(fitting: readonly TemplateView[], waiting: readonly Need[]): TemplateView[] {
     if (fitting.length < 2) return [...fitting];
-    const due = needs.filter((need) => this.dueAt(need, fitting) <= this.fleet.now);
     const worth = new Map(fitting.map((template) => {
       const [plan, supply] = [new Plan(this.fleet.now, undefined), supplyOf({ snapshot: template.fresh, holds: [] }, this.fleet.now)];
-      return [template, template.costPerHour / due.filter((need) => plan.put(need, [supply])).length];
+      return [template, template.costPerHour / waiting.filter((need) => plan.put(need, [supply])).length];
     }));
     return fitting.toSorted((a, b) => (worth.get(a) ?? 0) - (worth.get(b) ?? 0));
   }
 
-  /** A worker is asked for at the gate, or so much earlier as the slowest template that fits takes. */
-  private dueAt(need: Need, fitting: readonly TemplateView[]): Date {
-    const lead = Math.max(0, ...fitting.map(({ leadTime }) => leadTime));
-    return earliest(need.gate, plus(need.from, -lead)) ?? need.gate;
+  /** A session calls for a worker at its gate, or so much earlier as the slowest template that fits takes, with a reserve. */
+  private isDue(need: Need): boolean {
+    const lead = Math.max(0, ...this.fitting(need).map(({ leadTime }) => leadTime));
+    const at = earliest(need.gate, plus(need.from, -(1 + RESERVE) * lead)) ?? need.gate;
+    if (at > this.fleet.now) this.wakeAt = earliest(this.wakeAt, at);
+    return at <= this.fleet.now;
   }
 
   /** The cheapest worker of that standing on which the need fits comes back into service. */
