@@ -1,12 +1,12 @@
 /** The HTTP endpoint for CloudEvents: POST and the OPTIONS handshake on `/`, `/events`, `/api/events` (contract §10.2). */
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { parseRequest } from './codec.ts';
 import { accepted, answerFor, failure, handshake, refuse, wrongMethod } from './ingest-answer.ts';
 import { Gate } from './ingest-gate.ts';
-import type { Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Express, RequestHandler } from 'express';
 import type { Logger } from '../telemetry/log.ts';
 import type { Ingest } from './ingest.ts';
@@ -54,7 +54,7 @@ export interface IngestServerOptions {
 
 export interface IngestServer {
   readonly port: number;
-  /** New connections get this from now on; of the old ones, those that are idle are closed. @throws if key and certificate do not fit */
+  /** New connections get this from now on; an old one is closed at once if it is idle, else with its next answer. @throws if key and certificate do not fit */
   renewTls(material: TlsMaterial): void;
   /** Answers 503 from now on, waits for the requests under way, then closes; at most `graceMs`. */
   close(graceMs?: number): Promise<void>;
@@ -65,9 +65,14 @@ export async function startIngestServer(options: IngestServerOptions): Promise<I
   const { isReady, turnedAway = () => undefined, headersTimeoutMs = 10_000 } = options;
   const gate = new Gate({ isReady, turnedAway, maxConcurrent: options.maxConcurrent ?? 256, maxBytes: options.maxBytes ?? 64 * BODY_MAX_BYTES, bodyMaxBytes: BODY_MAX_BYTES });
   const limits = { headersTimeout: headersTimeoutMs, requestTimeout: options.requestTimeoutMs ?? 30_000, connectionsCheckingInterval: 1000, keepAliveTimeout: 65_000, maxHeaderSize: HEADERS_MAX_BYTES };
-  const app = ingestApp(options, gate, turnedAway) as Parameters<typeof createHttpServer>[1];
+  const app = ingestApp(options, gate, turnedAway) as RequestListener;
+  let present = new WeakSet<Socket>();
+  const closingOld: RequestListener = (request, response) => {
+    response.shouldKeepAlive &&= present.has(request.socket);
+    app(request, response);
+  };
   // A client without a certificate that we believe is told so in an answer (see mtls), and may still shake hands.
-  const server = options.tls === undefined ? createHttpServer(limits, app) : createHttpsServer({ ...limits, handshakeTimeout: headersTimeoutMs, ...options.tls, requestCert: options.tls.ca !== undefined, rejectUnauthorized: false }, app);
+  const server = options.tls === undefined ? createHttpServer(limits, app) : createHttpsServer({ ...limits, handshakeTimeout: headersTimeoutMs, ...options.tls, requestCert: options.tls.ca !== undefined, rejectUnauthorized: false }, closingOld).on('secureConnection', (socket) => void present.add(socket));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, resolve);
@@ -77,6 +82,7 @@ export async function startIngestServer(options: IngestServerOptions): Promise<I
     renewTls: (material) => {
       if (!(server instanceof HttpsServer)) throw new TypeError('a server without TLS has none to renew');
       server.setSecureContext({ ...material });
+      present = new WeakSet();
       server.closeIdleConnections();
     },
     close: (graceMs = 5000) => close(server, gate, graceMs),

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { Agent, request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { HTTP, CloudEvent as SdkEvent } from 'cloudevents';
@@ -253,6 +254,33 @@ describe('the endpoint', () => {
     });
     expect(answer).toMatch(/^HTTP\/1.1 408 /);
     expect(accepted).toEqual([]);
+  });
+
+  test('lets nobody go on for long over a connection that was made before its certificates changed', async () => {
+    const authority = await createAuthority('test');
+    const material = async () => {
+      const { certificate, key } = await authority.issue({ commonName: 'x', hosts: ['127.0.0.1'] });
+      return { cert: Buffer.from(certificate), key: Buffer.from(key) };
+    };
+    const release = Promise.withResolvers<undefined>();
+    const { port, accepted } = await serve(async () => {
+      await release.promise;
+      return { status: 202, result: 'applied' };
+    }, { tls: await material() });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: authority.certificate });
+    const send = (): Promise<string | undefined> => new Promise((resolve, reject) => {
+      const call = httpsRequest({ host: '127.0.0.1', port, method: 'POST', headers: minimal, agent }, (response) => {
+        response.resume().once('end', () => resolve(response.headers.connection));
+      });
+      call.once('error', reject);
+      call.end();
+    });
+    const busy = send();
+    await until('it is in work', () => accepted.length === 1);
+    servers[0]?.renewTls(await material());
+    release.resolve(undefined);
+    expect([await busy, await send(), await send()]).toEqual(['keep-alive', 'close', 'keep-alive']);
+    agent.destroy();
   });
 
   test('does not wait for ever for a TLS handshake either', async () => {
