@@ -66,6 +66,7 @@ export async function startIngestServer(options: IngestServerOptions): Promise<I
   const gate = new Gate({ isReady, turnedAway, maxConcurrent: options.maxConcurrent ?? 256, maxBytes: options.maxBytes ?? 64 * BODY_MAX_BYTES, bodyMaxBytes: BODY_MAX_BYTES });
   const limits = { headersTimeout: headersTimeoutMs, requestTimeout: options.requestTimeoutMs ?? 30_000, connectionsCheckingInterval: 1000, keepAliveTimeout: 65_000, maxHeaderSize: HEADERS_MAX_BYTES };
   const app = ingestApp(options, gate, turnedAway) as RequestListener;
+  // Connections made under the present certificates. TLS asks who somebody is only once, when it begins.
   let present = new WeakSet<Socket>();
   const closingOld: RequestListener = (request, response) => {
     response.shouldKeepAlive &&= present.has(request.socket);
