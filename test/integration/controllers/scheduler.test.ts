@@ -117,6 +117,22 @@ describe('a booking', () => {
     await eventually(async () => expect(await admitted('ada')).toMatchObject({ status: 'True', reason: 'CapacityBooked' }));
   });
 
+  test('is extended only where nothing else is booked after it', async () => {
+    await host('cml-1');
+    await define('exam', '10');
+    const start = hour(5);
+    await book('ada', 'exam', slot(start));
+    await book('bob', 'exam', slot(start + 2.25 * HOUR));
+    const extend = (name: string, to: number) => world.client.mergePatch(LABLET_SESSIONS, name, world.namespace, { spec: { timeslot: { end: text(to) } } });
+    await extend('ada', start + 1.5 * HOUR);
+    await eventually(async () => expect(await admitted('ada')).toMatchObject({ status: 'False', reason: 'ExtensionRefused', message: expect.stringMatching(/^There is no room to extend the slot to /) }));
+    await extend('bob', start + 3.75 * HOUR);
+    await eventually(async () => expect(await admitted('bob')).toMatchObject({ status: 'True', reason: 'Extended' }));
+    // What was promised to the first one is promised still, and the longer slot of the second one is booked.
+    expect(getCondition((await book('cyd', 'exam', slot(start + 4.5 * HOUR))).status, 'Admitted')).toMatchObject({ status: 'False' });
+    expect(getCondition((await book('dan', 'exam', slot(start))).status, 'Admitted')).toMatchObject({ status: 'False' });
+  });
+
   test('keeps its room from a session that would start at once and run into it', async () => {
     await host('cml-1');
     await define('exam', '10');
