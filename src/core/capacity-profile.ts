@@ -16,8 +16,6 @@ export const NOTHING: Amounts = [0, 0, 0, 0, 0];
 
 const SIZE = NOTHING.length;
 
-export const overlaps = (a: Interval, b: Interval): boolean => a.from < b.to && b.from < a.to;
-
 /** Do both together stay within the capacity? */
 export const within = (capacity: Amounts, a: Amounts, b: Amounts): boolean =>
   a[0] + b[0] <= capacity[0] && a[1] + b[1] <= capacity[1] && a[2] + b[2] <= capacity[2] && a[3] + b[3] <= capacity[3] && a[4] + b[4] <= capacity[4];

@@ -10,7 +10,7 @@ import type { Interval } from './capacity-profile.ts';
 import type { PinnedDefinition, Resources } from './definition.ts';
 
 /** Why a worker cannot have a session, in the order of the filters; `CapacityBooked`: there is room now, and it is promised to bookings. */
-export const REJECTIONS = ['WorkerNotReady', 'WorkerDraining', 'LicenseMismatch', 'NodeLimit', 'InsufficientResources', 'IncompatibleImage', 'NoPorts', 'NoNestedVirtualization', 'CapacityBooked'] as const;
+const REJECTIONS = ['WorkerNotReady', 'WorkerDraining', 'LicenseMismatch', 'NodeLimit', 'InsufficientResources', 'IncompatibleImage', 'NoPorts', 'NoNestedVirtualization', 'CapacityBooked'] as const;
 export type Rejection = (typeof REJECTIONS)[number];
 
 /** A worker as the scheduler sees it; `used` counts all that is bound to it, decisions of this moment included. */

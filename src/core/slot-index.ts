@@ -18,7 +18,7 @@ export type Bits = Uint32Array;
 export const bitsFor = (size: number): Bits => new Uint32Array((size + 31) >>> 5);
 export const setBit = (bits: Bits, at: number): void => { bits[at >>> 5] = ((bits[at >>> 5] as number) | (1 << (at & 31))) >>> 0; };
 const clearBit = (bits: Bits, at: number): void => { bits[at >>> 5] = (bits[at >>> 5] as number) & ~(1 << (at & 31)); };
-export const hasBit = (bits: Bits, at: number): boolean => ((bits[at >>> 5] as number) & (1 << (at & 31))) !== 0;
+const hasBit = (bits: Bits, at: number): boolean => ((bits[at >>> 5] as number) & (1 << (at & 31))) !== 0;
 
 /** The columns that are set, in order. */
 export function* eachBit(bits: Bits): Generator<number> {
