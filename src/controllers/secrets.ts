@@ -1,11 +1,18 @@
 /** Secrets, read by name and never listed; kept for 30 s so that a change is seen soon and a call costs no read. */
 import { SECRETS } from '../api/kinds.ts';
 import { NotFoundError } from '../kube/errors.ts';
-import type { KubeClient } from '../kube/client.ts';
+import type { CallOptions, KubeClient } from '../kube/client.ts';
 import type { Credentials } from '../clients/factory-port.ts';
 import type { Clock } from '../runtime/clock.ts';
 
 const KEEP_MS = 30_000;
+/** An optional value is asked for by who can come again: two tries of 5 s, then the error that says so. */
+const OPTIONAL: Call = { fresh: true, timeoutMs: 5_000, retries: 1 };
+
+interface Call extends CallOptions {
+  /** Read it even if it was read just now. */
+  readonly fresh?: boolean;
+}
 
 /** Thrown when a Secret, or a key of it, is not there: says which, and never what is in it. */
 export class MissingSecretError extends Error {
@@ -25,12 +32,12 @@ export class SecretReader {
     this.clock = clock;
   }
 
-  /** All keys of a Secret, decoded. `fresh` reads it even if it was read just now. @throws MissingSecretError */
-  async read(namespace: string, name: string, options: { signal: AbortSignal; fresh?: boolean }): Promise<Record<string, string>> {
+  /** All keys of a Secret, decoded. @throws MissingSecretError, KubeError */
+  async read(namespace: string, name: string, { fresh = false, ...options }: Call): Promise<Record<string, string>> {
     const key = `${namespace}/${name}`;
     const kept = this.kept.get(key);
-    if (kept && !options.fresh && this.clock.monotonic() - kept.at < KEEP_MS) return kept.data;
-    const data = await this.fetch(namespace, name, options.signal);
+    if (kept && !fresh && this.clock.monotonic() - kept.at < KEEP_MS) return kept.data;
+    const data = await this.fetch(namespace, name, options);
     this.kept.set(key, { at: this.clock.monotonic(), data });
     return data;
   }
@@ -46,7 +53,7 @@ export class SecretReader {
   /** One key of a Secret, always read anew; null if the Secret or the key is gone. */
   async optional(namespace: string, name: string, key: string): Promise<string | null> {
     try {
-      return (await this.read(namespace, name, { signal: AbortSignal.timeout(10_000), fresh: true }))[key] ?? null;
+      return (await this.read(namespace, name, OPTIONAL))[key] ?? null;
     } catch (error) {
       if (error instanceof MissingSecretError) return null;
       throw error;
@@ -62,9 +69,9 @@ export class SecretReader {
     return { username, password, ca: data['ca.crt'] };
   }
 
-  private async fetch(namespace: string, name: string, signal: AbortSignal): Promise<Record<string, string>> {
+  private async fetch(namespace: string, name: string, options: CallOptions): Promise<Record<string, string>> {
     try {
-      const secret = await this.client.get(SECRETS, name, namespace, { signal });
+      const secret = await this.client.get(SECRETS, name, namespace, options);
       return Object.fromEntries(Object.entries(secret.data ?? {}).map(([field, value]) => [field, Buffer.from(value, 'base64').toString('utf8')]));
     } catch (error) {
       if (error instanceof NotFoundError) throw new MissingSecretError(`Secret ${namespace}/${name} does not exist; create it`);

@@ -101,7 +101,7 @@ export class Fleet {
   /** Lines of all logs so far that tell of what was not expected: not that the API server was away, for whom it was. */
   async errors(): Promise<string[]> {
     const logs = await Promise.all(this.#logFiles.map((file) => readFile(file, 'utf8').catch(() => '')));
-    return logs.flatMap((log) => log.split('\n').filter((line) => /"level":"(error|fatal)"/.test(line) && !/"code":"KUBE_(TRANSPORT|TIMEOUT)"/.test(line)));
+    return logs.flatMap((log) => log.split('\n').filter((line) => /"level":"(error|fatal)"/.test(line) && !/"name":"(Transport|Timeout)Error"/.test(line)));
   }
 
   async stop(): Promise<void> {
