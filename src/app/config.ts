@@ -76,6 +76,7 @@ const schema = z.object({
   TOPOLOGY_ALLOW_HOSTS: hosts,
   MAX_WORKERS: z.coerce.number().int().min(0).max(100_000).default(100),
   SCALE_DOWN: z.enum(['enabled', 'disabled']).default('disabled'),
+  LICENSE_SUPERSET: z.enum(['true', 'false']).default('false').transform((text) => text === 'true'),
   ORPHAN_INSTANCE_POLICY: z.enum(['Report', 'Terminate']).default('Report'),
   WATCH_NAMESPACES: list,
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),

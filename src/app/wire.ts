@@ -146,6 +146,7 @@ async function settings(config: Config, client: KubeClient, emit: boolean): Prom
     clusterId: config.CLUSTER_ID ?? (await clusterId(client)),
     namespace: config.POD_NAMESPACE,
     orphanInstancePolicy: config.ORPHAN_INSTANCE_POLICY,
+    licenseSuperset: config.LICENSE_SUPERSET,
     maxWorkers: config.MAX_WORKERS,
     scaleDown: config.SCALE_DOWN === 'enabled',
     emit,

@@ -68,6 +68,8 @@ export interface Settings {
   archive?: string | undefined;
   /** What becomes of machines that carry our tags and have no Worker. */
   orphanInstancePolicy: 'Report' | 'Terminate';
+  /** Does an Enterprise licence serve where a Personal one is asked for? */
+  licenseSuperset: boolean;
   /** Most Workers of the installation (MAX_WORKERS). */
   maxWorkers: number;
   /** May the auto-scaler drain workers that nobody uses (SCALE_DOWN)? */

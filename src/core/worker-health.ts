@@ -18,6 +18,10 @@ export function licenseProduct(product: string): string {
   return known ?? (product === '' ? 'Unknown' : product.slice(0, 64));
 }
 
+/** The licences that a definition accepts; with `superset` an Enterprise licence serves wherever a Personal one does (contract §7). */
+export const acceptedLicenses = (affinity: readonly string[], superset: boolean): readonly string[] =>
+  superset && affinity.includes('Personal') && !affinity.includes('Enterprise') ? [...affinity, 'Enterprise'] : affinity;
+
 /** Puts what the provider shows of the machine into a draft status: its state always, its address while it runs. */
 export function applyInstance(draft: WorkerStatus, worker: Worker, { instance }: WorkerWorld): void {
   if (!instance || (instance.state === 'gone' && draft.instanceId === undefined)) return;

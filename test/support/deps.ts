@@ -69,7 +69,7 @@ export async function startDeps(world: Pick<SimulatedWorld, 'credentials'>, sett
   const recorder = new EventRecorder({ client, clock, log, metrics, controller: 'lablet.dev/controller', instance: 'test' });
   const caches = createCaches(client, [namespace], {});
   const revisions = new RevisionStore(client);
-  const chosen: Settings = { timeouts: TIMEOUTS, scale: 1, clusterId: 'abcd', namespace: system, orphanInstancePolicy: 'Report', maxWorkers: 100, scaleDown: false, emit: true, lds: undefined, grading: undefined, ...settings };
+  const chosen: Settings = { timeouts: TIMEOUTS, scale: 1, clusterId: 'abcd', namespace: system, orphanInstancePolicy: 'Report', licenseSuperset: false, maxWorkers: 100, scaleDown: false, emit: true, lds: undefined, grading: undefined, ...settings };
   const deps: Deps = {
     client, caches, clock, log, metrics, leadership, events: recorder, clients, providers, secrets,
     revisions, calendar: new BookingCalendar({ caches, clock, revisions, settings: chosen }),

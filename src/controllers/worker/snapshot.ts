@@ -7,6 +7,7 @@ import { parseResources } from '../../core/definition.ts';
 import { isUsable } from '../../core/lab-lifecycle.ts';
 import { DEFAULT_PORT_RANGE, takenPorts } from '../../core/ports.ts';
 import { definitionKey, demandOf } from '../../core/scheduling.ts';
+import { acceptedLicenses } from '../../core/worker-health.ts';
 import { holdsCapacity, nodeLimitOf, offerOf, sumDemands } from '../../core/worker-capacity.ts';
 import { INDEX } from '../deps.ts';
 import type { Lab } from '../../api/lab.ts';
@@ -27,10 +28,10 @@ interface Known {
  * is kept is never stale.
  */
 export class DemandCache {
-  private readonly deps: Pick<Deps, 'caches' | 'revisions'>;
+  private readonly deps: Pick<Deps, 'caches' | 'revisions' | 'settings'>;
   private readonly kept = new Map<string, Known>();
 
-  constructor(deps: Pick<Deps, 'caches' | 'revisions'>) {
+  constructor(deps: Pick<Deps, 'caches' | 'revisions' | 'settings'>) {
     this.deps = deps;
   }
 
@@ -47,9 +48,12 @@ export class DemandCache {
   /** What sessions of a version need: the same object each time. */
   of(definition: PinnedDefinition): Demand {
     const key = `${definition.uid}/${definition.version}`;
-    const known = this.kept.get(key) ?? { demand: demandOf(definition, parseResources(definition.spec.resources)), definition };
-    this.kept.set(key, known);
-    return known.demand;
+    const known = this.kept.get(key);
+    if (known) return known.demand;
+    const demand = demandOf(definition, parseResources(definition.spec.resources));
+    const accepting = { ...demand, licenseAffinity: acceptedLicenses(demand.licenseAffinity, this.deps.settings.licenseSuperset) };
+    this.kept.set(key, { demand: accepting, definition });
+    return accepting;
   }
 
   /** As `get`, and reads the version where it was not read before. Undefined: there is no such version. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { getCondition } from '../../../src/core/conditions.ts';
 import { judgeWorker, WORKER_TABLE } from '../../../src/core/worker-lifecycle.ts';
-import { licenseProduct } from '../../../src/core/worker-health.ts';
+import { acceptedLicenses, licenseProduct } from '../../../src/core/worker-health.ts';
 import { WORKER_PHASES } from '../../../src/api/worker.ts';
 import { readyProbe, staticWorker, workerWorld } from '../../support/worker-world.ts';
 import type { WorkerPhase, WorkerStatus } from '../../../src/api/worker.ts';
@@ -101,6 +101,13 @@ describe('the health of a worker', () => {
     expect(getCondition(status, 'Licensed')?.status).toBe(licensed);
     expect(status.license).toEqual({ product: licenseProduct(product), state: authorization, ...(limit ? { nodeLimit: limit } : {}) });
     expect(status.phase).toBe(licensed === 'True' ? 'Running' : 'Starting');
+  });
+
+  test('serves a definition that asks for a Personal licence with an Enterprise one only where the installation says so', () => {
+    expect(acceptedLicenses(['Personal'], false)).toEqual(['Personal']);
+    expect(acceptedLicenses(['Personal'], true)).toEqual(['Personal', 'Enterprise']);
+    expect(acceptedLicenses(['Enterprise'], true)).toEqual(['Enterprise']);
+    expect(acceptedLicenses([], true)).toEqual([]);
   });
 
   test('places nothing beside a session of which nobody knows what it needs', () => {
