@@ -88,10 +88,7 @@ abstract class Scaling implements Policy {
   protected lookedAt = -Infinity;
   private lastDrainAt: Date | undefined;
 
-  begin(_world: World): void {
-    // Nothing runs at midnight.
-  }
-
+  abstract begin(world: World): void;
   abstract decide(world: World): void;
   protected abstract fleet(world: World): Fleet;
 
@@ -140,6 +137,10 @@ const view = (template: string): Omit<TemplateView, 'leadTime' | 'notBefore' | '
 export class ByTheRules extends Scaling {
   readonly name = 'the rules, without the calendar';
 
+  begin(): void {
+    // Nothing runs at midnight, and nothing is known of the day.
+  }
+
   decide(world: World): void {
     if (!this.isTime(world)) return;
     place(world);
@@ -169,7 +170,7 @@ export class WithCalendar extends Scaling {
   private calendar: Calendar | undefined;
   private seen = '';
 
-  override begin(world: World): void {
+  begin(world: World): void {
     const admitted = world.sessions.filter(({ start }) => start !== undefined).sort((a, b) => (a.key < b.key ? -1 : 1));
     this.calendar = buildCalendar({ now: world.now, fleet: this.known(world), bound: [], admitted: admitted.map((session) => claim(session, world.now)) });
   }

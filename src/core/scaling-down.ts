@@ -9,8 +9,7 @@ import { Plan, planOrder, supplyOf } from './scaling-plan.ts';
 import type { Fleet, TemplateView, WorkerView } from './scaling.ts';
 import type { Supply } from './scaling-plan.ts';
 
-export const SKIPS = ['JustActed', 'NotIdle', 'NotEligible', 'Snoozed', 'MinWorkers', 'CoolDown', 'SessionsBound', 'NeededSoon'] as const;
-export type Skip = (typeof SKIPS)[number];
+export type Skip = 'JustActed' | 'NotIdle' | 'NotEligible' | 'Snoozed' | 'MinWorkers' | 'CoolDown' | 'SessionsBound' | 'NeededSoon';
 
 export type DownDecision =
   | { action: 'drain'; worker: string; reason: 'Idle'; message: string }

@@ -23,7 +23,7 @@ export function leadTimeOf({ startupTime }: { startupTime: string }, boots: read
 
 const MINUTE = 60_000;
 /** Failures in a row before a template is quarantined. */
-export const QUARANTINE_AFTER = 3;
+const QUARANTINE_AFTER = 3;
 const BACKOFF = MINUTE;
 const QUARANTINE = 30 * MINUTE;
 const QUARANTINE_MAX = 240 * MINUTE;

@@ -13,7 +13,7 @@ import { informerSource } from '../../runtime/source.ts';
 import { launch, retire, setDrain, writeLearned } from './effects.ts';
 import { gather, isOver } from './gather.ts';
 import { Journal, skipped } from './journal.ts';
-import type { UpDecision } from '../../core/scaling-up.ts';
+import type { UpDecision } from '../../core/scaling-decision.ts';
 import type { PassContext } from '../../runtime/pass.ts';
 import type { Outcome } from '../../runtime/result.ts';
 import type { Source } from '../../runtime/source.ts';

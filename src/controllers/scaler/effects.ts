@@ -42,14 +42,14 @@ export async function setDrain(deps: Deps, name: string, drain: { reason: string
   const { client, caches, metrics } = deps;
   const first = caches.workers.get(name);
   if (!first) return undefined;
-  let applies = false;
+  const verdict = { applies: false };
   const written = await decideAndWrite<Worker, WorkerStatus>({
     first,
     read: () => client.get(WORKERS, name, undefined, { signal }),
     decide: (live) => {
       const { drain: before } = live.status ?? {};
-      applies = live.metadata.uid === first.metadata.uid && live.spec.desiredState === 'Running' && !isDeleting(live) && (drain ? before === undefined && live.status?.phase === 'Running' : before?.by === 'Autoscaler');
-      if (!applies) return undefined;
+      verdict.applies = live.metadata.uid === first.metadata.uid && live.spec.desiredState === 'Running' && !isDeleting(live) && (drain ? before === undefined && live.status?.phase === 'Running' : before?.by === 'Autoscaler');
+      if (!verdict.applies) return undefined;
       const next = structuredClone(live.status ?? {});
       if (drain) next.drain = { by: 'Autoscaler', reason: drain.reason, since: toTime(deps.clock.now()) };
       else Reflect.deleteProperty(next, 'drain');
@@ -58,7 +58,7 @@ export async function setDrain(deps: Deps, name: string, drain: { reason: string
     write: (live, next) => writeStatus({ client, resource: WORKERS, object: live, next, amend: deps.outbox.amend, signal, metrics }),
   });
   caches.workers.observe(written);
-  return applies ? written : undefined;
+  return verdict.applies ? written : undefined;
 }
 
 /** Writes down what a template has taught. */

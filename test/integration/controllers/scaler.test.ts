@@ -4,7 +4,7 @@ import { definitionController } from '../../../src/controllers/definition/contro
 import { scalerController } from '../../../src/controllers/scaler/controller.ts';
 import { startDeps, type TestDeps } from '../../support/deps.ts';
 import { eventually } from '../../support/eventually.ts';
-import { newDefinition, newSession, newTemplate, newWorker } from '../../support/objects.ts';
+import { newDefinition, newSession, newTemplate } from '../../support/objects.ts';
 import type { Worker, WorkerStatus, WorkerTemplateSpec } from '../../../src/api/worker.ts';
 
 /** The clock of the domain runs so fast: a look each 0.3 s, a cool-down of 6 s. */
@@ -25,8 +25,7 @@ describe('the auto-scaler', () => {
   const start = () => world.run(scalerController(world.deps), definitionController(world.deps));
 
   async function worker(name: string, templateName: string, status: WorkerStatus): Promise<Worker> {
-    const { endpoint: _url, ...spec } = newWorker(name, templateName, '').spec;
-    const created = await world.client.create(WORKERS, { metadata: { name }, spec: { ...spec, provider: 'ec2' } });
+    const created = await world.client.create(WORKERS, { metadata: { name }, spec: { templateName, provider: 'ec2', desiredState: 'Running' } });
     return world.client.mergePatch(WORKERS, name, undefined, { metadata: { resourceVersion: created.metadata.resourceVersion }, status }, { subresource: 'status' });
   }
 
