@@ -25,8 +25,8 @@ export class Draft {
   }
 
   /**
-   * Can the worker take the session through all of its hold, and keep what was promised to others? A booking whose own
-   * host is not in service may also take room that is promised for later, as long as a host that nobody has booked can
+   * Can the worker take the session through all of its hold, and keep what was promised to others? A booking that has its
+   * room elsewhere may also take what is promised for later, as long as a host that nobody has booked can
    * still be made for that: so hosts are made when they are needed, and not a wave of bookings earlier.
    */
   room(worker: string, key: string, demand: Demand, hold: Interval): boolean {
