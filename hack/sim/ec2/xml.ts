@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 const CODES = { pending: 0, running: 16, 'shutting-down': 32, terminated: 48, stopping: 64, stopped: 80 } as const;
 export type InstanceState = keyof typeof CODES;
 
-export const isState = (text: string): text is InstanceState => text in CODES;
+const isState = (text: string): text is InstanceState => text in CODES;
 
 /** What the proxy shows of an instance in place of what the upstream says. */
 export interface Shown {

@@ -1,4 +1,5 @@
 /** The machine of a Worker (ec2): which provider has it, and what its instance means to a decision. */
+import { StaticProvider } from '../../clients/provider/static.ts';
 import type { Worker, WorkerTemplate } from '../../api/worker.ts';
 import type { Instance, WorkerProvider } from '../../clients/provider/port.ts';
 import type { InstanceFacts } from '../../core/worker-world.ts';
@@ -9,7 +10,10 @@ export function regionOf({ caches }: Pick<Deps, 'caches'>, { spec }: Worker): st
   return spec.provider === 'ec2' ? caches.templates.get(spec.templateName)?.spec.region : undefined;
 }
 
+/** Who has the machine of a worker; undefined: nobody knows where it would be, since its template is not there. */
 export function providerOf(deps: Pick<Deps, 'caches' | 'providers'>, worker: Worker): WorkerProvider | undefined {
+  const { provider, endpoint } = worker.spec;
+  if (provider === 'static') return new StaticProvider(new Map(endpoint === undefined ? [] : [[worker.metadata.uid, endpoint]]));
   const region = regionOf(deps, worker);
   return region === undefined ? undefined : deps.providers.ec2(region);
 }

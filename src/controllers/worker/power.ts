@@ -47,7 +47,7 @@ export async function power(deps: Deps, watch: InstanceWatch, worker: Worker, wo
   const machine = watch.of(worker);
   const provider = providerOf(deps, worker);
   const asItIs: Powered = { machine, delayed: false };
-  if (!provider) return asItIs;
+  if (!provider?.ownsMachines) return asItIs;
   try {
     for (const { id } of watch.doubles(worker)) {
       await provider.terminate(id, { signal: effectSignal(deps, pass.signal) });
