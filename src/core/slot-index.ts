@@ -21,7 +21,7 @@ const clearBit = (bits: Bits, at: number): void => { bits[at >>> 5] = (bits[at >
 const hasBit = (bits: Bits, at: number): boolean => ((bits[at >>> 5] as number) & (1 << (at & 31))) !== 0;
 
 /** The columns that are set, in order. */
-export function* eachBit(bits: Bits): Generator<number> {
+function* eachBit(bits: Bits): Generator<number> {
   for (let word = 0; word < bits.length; word++) {
     for (let left = bits[word] as number; left !== 0; left &= left - 1) yield word * 32 + (31 - Math.clz32(left & -left));
   }

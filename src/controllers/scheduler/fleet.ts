@@ -79,7 +79,7 @@ function freshOf({ caches }: FleetDeps, template: WorkerTemplate): WorkerSnapsho
   return freshWorker(template, example);
 }
 
-export function leadTime({ caches, settings }: FleetDeps, templateName: string): number {
+function leadTime({ caches, settings }: FleetDeps, templateName: string): number {
   const template = caches.templates.get(templateName);
   return template ? leadTimeOf(template.spec, template.status?.boots ?? [], settings.scale) : 0;
 }
