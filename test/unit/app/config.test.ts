@@ -29,6 +29,11 @@ describe('the configuration', () => {
     expect(readConfig({ EVIDENCE_URL })).toMatchObject({ EVIDENCE_URL });
   });
 
+  test('sets single limits of the lifecycle, and names the one that it does not know', () => {
+    expect(readConfig({ TIMEOUTS: 'hold=2h' }).TIMEOUTS).toMatchObject({ hold: 7_200_000, grading: 1_800_000 });
+    expect(messageOf({ TIMEOUTS: 'hodl=2h' })).toContain('TIMEOUTS: there is no limit "hodl"; there are missedSlot, ');
+  });
+
   test('cannot be changed once it is read', () => {
     expect(Object.isFrozen(readConfig({}))).toBe(true);
   });
