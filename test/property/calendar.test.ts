@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Calendar, buildCalendar } from '../../src/core/calendar.ts';
 import { fitsEmpty } from '../../src/core/scaling.ts';
-import { placeAll } from '../../src/core/scheduling.ts';
+import { placeAll, rejection } from '../../src/core/scheduling.ts';
 import type { Booking, Fleet, FleetWorker } from '../../src/core/calendar.ts';
 import type { Demand, Request, WorkerSnapshot } from '../../src/core/scheduling.ts';
 
@@ -141,6 +141,12 @@ function live(fleet: Fleet, all: readonly (Booking & { created: number; ends: nu
       if (calendar.admit(asked, now) && asked.kind === 'booked') admitted.add(asked.key);
       waiting.set(asked.key, booking);
     }
+    // Who has no worker five minutes after the start is given up (T2).
+    for (const [key, { kind, hold, lead }] of waiting) {
+      if (kind !== 'booked' || now < hold.from + lead + 5 * MINUTE) continue;
+      calendar.release(key);
+      waiting.delete(key);
+    }
     // The autoscaler: a host that is yet to be made is up when its first booking needs it.
     for (const host of calendar.promises()) {
       if (host.worker !== undefined || !metal || host.bookings.every(({ hold }) => hold.from > now)) continue;
@@ -158,7 +164,13 @@ function live(fleet: Fleet, all: readonly (Booking & { created: number; ends: nu
       key: booking.key, demand: booking.demand, ports: Array.from({ length: booking.demand.portCount }, (_, port) => ({ name: `p${port}`, node: 'n', protocol: 'serial' })),
       hold: { from: now, to: booking.kind === 'soon' ? now + booking.hold.to - booking.hold.from : booking.hold.to },
     }));
-    for (const [index, assignment] of placeAll(requests, snapshot, calendar).entries()) {
+    const assignments = placeAll(requests, snapshot, calendar);
+    // Nobody waits whom a worker could take, with all of its promises kept.
+    if (assignments.every(({ kind }) => kind === 'wait')) {
+      const draft = calendar.draft();
+      for (const { key, demand, hold } of requests) for (const one of snapshot) expect(rejection(one, demand) === undefined && hold !== undefined && draft.room(one.name, key, demand, hold)).toBe(false);
+    }
+    for (const [index, assignment] of assignments.entries()) {
       const booking = open[index];
       const hold = requests[index]?.hold;
       if (assignment.kind !== 'assign' || !booking || !hold) continue;
@@ -172,7 +184,7 @@ function live(fleet: Fleet, all: readonly (Booking & { created: number; ends: nu
   return { admitted, placedAt };
 }
 
-test('without failures no admitted booking is late, whatever else wants to run', () => {
+test('without failures no admitted booking is late, whatever else wants to run; and nobody waits whom a worker could take', () => {
   const sessions = fc.array(fc.record({ drawn, created: fc.integer({ min: 0, max: 240 }), early: fc.integer({ min: 0, max: 60 }) }), { maxLength: 20 })
     .map((list) => list.map(({ drawn: one, created, early }, index) => {
       const booking = bookingOf({ ...one, at: one.at + created }, index);
