@@ -55,6 +55,7 @@ interface Ec2Flags extends CommonFlags {
   upstream: string;
   transition: number;
   firstAddress: string;
+  image: string[];
   cmlPort?: number;
   cmlBoot: number;
   bootDelay: number;
@@ -170,13 +171,14 @@ const grading = withEvents(command('grading', 'a GradingEngine, with its token e
 const ec2 = command('ec2', 'EC2 before a moto server, with client tokens, delays, faults and other hands')
   .requiredOption('--upstream <url>', 'the moto server')
   .option('--transition <duration>', 'from a launch, start, stop or termination until it is done', aDuration, 0)
+  .option('--image <name>', 'an image to register at the start; repeatable', (text: string, all: string[]) => [...all, text], [])
   .option('--first-address <address>', 'address of the first instance, the others follow', '127.20.0.1')
   .option('--cml-port <port>', 'every running instance serves a simulated CML on this port of its address', aPort)
   .option('--cml-boot <duration>', 'from a running instance until its CML is ready', aDuration, 0)
   .option('--boot-delay <duration>', 'from start to boot of a node there', aDuration, 3_000)
   .addOption(new Option('--license <kind>', 'licence of each CML; none waits for a registration').choices(LICENSES).default('none'))
   .action(async (flags: Ec2Flags) => run(flags, 'ec2', createEc2Simulator({
-    ...common(flags), upstream: flags.upstream, transitionMs: flags.transition, firstAddress: flags.firstAddress,
+    ...common(flags), upstream: flags.upstream, transitionMs: flags.transition, images: flags.image, firstAddress: flags.firstAddress,
     cml: { user: flags.user, password: flags.password, readyAfterMs: flags.cmlBoot, bootDelayMs: flags.bootDelay, license: flags.license },
     ...(flags.cmlPort !== undefined && { cmlPort: flags.cmlPort }),
   })));

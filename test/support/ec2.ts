@@ -43,9 +43,9 @@ export async function startEc2(options: Partial<Ec2Options> = {}): Promise<TestE
     return response.status === 204 ? undefined : response.json();
   };
   const begin = async (): Promise<void> => {
-    simulator = createEc2Simulator({ upstream: moto.url, cmlPort, ...options });
+    simulator = createEc2Simulator({ upstream: moto.url, cmlPort, images: [IMAGE], ...options });
     url = await simulator.listen();
-    imageId = await registerImage(moto.url);
+    imageId = simulator.images.get(IMAGE) ?? '';
     Object.assign(process.env, { AWS_ENDPOINT_URL_EC2: url, AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' });
   };
   await begin();
@@ -69,14 +69,4 @@ export async function startEc2(options: Partial<Ec2Options> = {}): Promise<TestE
       await moto.close();
     },
   };
-}
-
-/** moto has no image of CML; one is registered as an installation would import its own. */
-async function registerImage(upstream: string): Promise<string> {
-  const headers = { authorization: `AWS4-HMAC-SHA256 Credential=test/20261123/${REGION}/ec2/aws4_request, SignedHeaders=host, Signature=00`, 'content-type': 'application/x-www-form-urlencoded' };
-  const body = new URLSearchParams({ Action: 'RegisterImage', Version: '2016-11-15', Name: IMAGE, Architecture: 'x86_64', RootDeviceName: '/dev/sda1' });
-  const text = await (await fetch(upstream, { method: 'POST', headers, body })).text();
-  const id = /<imageId>([^<]+)<\/imageId>/.exec(text)?.[1];
-  if (id === undefined) throw new Error(`no image was registered: ${text}`);
-  return id;
 }

@@ -26,6 +26,8 @@ export interface Ec2Options extends Omit<SimulatorOptions, 'tls' | 'user' | 'pas
   upstream: string;
   /** Simulated ms that a transition takes, default 0. */
   transitionMs?: number;
+  /** Names of images that are registered at the start, in us-east-1: moto has none of CML. */
+  images?: readonly string[];
   /** Port on which every running instance serves a simulated CML, at its own address; default: none does. */
   cmlPort?: number;
   /** Address of the first instance, default 127.20.0.1; the others follow. */
@@ -38,6 +40,8 @@ export interface Ec2Simulator {
   readonly app: Express;
   /** Switches a fault, as POST /sim/fault does; the route is `ACTION TYPE SUBNET`. */
   readonly faults: Faults;
+  /** Ids of the images that were registered at the start, by name. */
+  readonly images: ReadonlyMap<string, string>;
   listen(): Promise<string>;
   close(): Promise<void>;
 }
@@ -122,10 +126,12 @@ export function createEc2Simulator(input: Ec2Options): Ec2Simulator {
   app.post('/', text({ type: () => true, limit: '1mb' }), handle);
   app.use(answerErrors((status, message) => ({ status, message, requestId: randomUUID() })));
 
+  const images = new Map<string, string>();
   let stop = async (): Promise<void> => Promise.resolve();
   return {
-    seed, app, faults,
+    seed, app, faults, images,
     async listen() {
+      for (const name of input.images ?? []) images.set(name, await upstream.registerImage(name));
       const listening = await listen(app, options);
       stop = () => listening.close();
       return listening.url;

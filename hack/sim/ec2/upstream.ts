@@ -32,6 +32,14 @@ export class Upstream {
     return this.#post(new URLSearchParams({ Action: action, Version: '2016-11-15', ...parameters }), headers);
   }
 
+  /** An image as an installation would import its own. @returns its id */
+  async registerImage(name: string, region = 'us-east-1'): Promise<string> {
+    const { body } = await this.call('RegisterImage', { Name: name, Architecture: 'x86_64', RootDeviceName: '/dev/sda1' }, region);
+    const id = /<imageId>([^<]+)<\/imageId>/.exec(body)?.[1];
+    if (id === undefined) throw new Error(`the upstream registered no image ${name}: ${body.slice(0, 300)}`);
+    return id;
+  }
+
   async #post(form: URLSearchParams, headers: Headers): Promise<{ status: number; body: string }> {
     const response = await fetch(this.#url, { method: 'POST', headers, body: form.toString() });
     return { status: response.status, body: await response.text() };

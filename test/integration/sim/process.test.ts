@@ -23,8 +23,8 @@ afterEach(() => {
 });
 
 describe('a simulator as a process', () => {
-  test.each<SimKind>(['cml', 'lds', 'grading'])('%s says where it is, serves, and ends on SIGTERM', async (kind) => {
-    const process = await startSimProcess(kind, []);
+  test.each<SimKind>(['cml', 'lds', 'grading', 'ec2'])('%s says where it is, serves, and ends on SIGTERM', async (kind) => {
+    const process = await startSimProcess(kind, kind === 'ec2' ? ['--upstream', 'http://127.0.0.1:1'] : []);
     expect((await callerOf(process.url)('GET /sim/counters')).status).toBe(200);
     await process.close();
     await expect(callerOf(process.url)('GET /sim/counters')).rejects.toThrow('fetch failed');
