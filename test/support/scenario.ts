@@ -77,11 +77,13 @@ export interface ScenarioOptions {
   readonly scale: number;
   readonly world?: Omit<WorldOptions, 'scale'>;
   readonly environment?: Readonly<Record<string, string>>;
+  /** A static host in service, default true; without it the world has no worker and no template. */
+  readonly host?: boolean;
 }
 
-/** Starts it, with one host in service. */
-export async function startScenario({ scale, world = {}, environment = {} }: ScenarioOptions): Promise<Scenario> {
-  const started: TestStack = await startTestStack({ world: { ...world, scale }, environment: { ...clock(scale), ...environment } });
+/** Starts it, with one host in service unless told otherwise. */
+export async function startScenario({ scale, world = {}, environment = {}, host = true }: ScenarioOptions): Promise<Scenario> {
+  const started: TestStack = await startTestStack({ world: { ...world, ...(host ? {} : { cml: 0 }), scale }, environment: { ...clock(scale), ...environment } });
   const { stack, controlPlane } = started;
   const client = new KubeClient(await loadConnection({ kubeconfig: controlPlane.kubeconfigPath }));
   const stop = async (): Promise<void> => {
@@ -94,9 +96,11 @@ export async function startScenario({ scale, world = {}, environment = {} }: Sce
   };
   try {
     await stack.applySamples('{10,20}-*.yaml');
-    await client.create(WORKER_TEMPLATES, newTemplate('onprem', { spec: { capacity: { cpu: '48', memory: '192Gi', storage: '900Gi' } } }));
-    await client.create(WORKERS, newWorker(WORKER, 'onprem', stack.world.cml[0]?.url ?? ''));
-    await controlPlane.kubectl(['wait', 'worker', WORKER, '--for=jsonpath={.status.phase}=Running', '--timeout=60s']);
+    if (host) {
+      await client.create(WORKER_TEMPLATES, newTemplate('onprem', { spec: { capacity: { cpu: '48', memory: '192Gi', storage: '900Gi' } } }));
+      await client.create(WORKERS, newWorker(WORKER, 'onprem', stack.world.cml[0]?.url ?? ''));
+      await controlPlane.kubectl(['wait', 'worker', WORKER, '--for=jsonpath={.status.phase}=Running', '--timeout=60s']);
+    }
   } catch (error) {
     await stop();
     throw error;

@@ -1,15 +1,21 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
-import { LABLET_DEFINITIONS } from '../../../src/api/kinds.ts';
+import { LABLET_DEFINITIONS, WORKERS, WORKER_TEMPLATES } from '../../../src/api/kinds.ts';
 import { EMITTED_TYPES } from '../../../src/api/events.ts';
+import { REGION, startEc2, type TestEc2 } from '../../support/ec2.ts';
 import { eventually } from '../../support/eventually.ts';
+import { MOTO_START_LIMIT_MS } from '../../support/moto.ts';
+import { newTemplate } from '../../support/objects.ts';
 import { eventsOf, NAMESPACE, startScenario, type Scenario } from '../../support/scenario.ts';
 import type { Delivery } from '../../../hack/demo/sink.ts';
 import type { LabletDefinition } from '../../../src/api/labletdefinition.ts';
 import type { LabletSession } from '../../../src/api/labletsession.ts';
+import type { Worker } from '../../../src/api/worker.ts';
 
-/** An archive is closed after 36 s here. */
-const SCALE = 100;
+/** A minute is a second here: a machine counts as idle after five of them, and an archive is closed after sixty. */
+const SCALE = 60;
+/** Longest wait for a worker to come or to go; it says nothing about speed. */
+const LIMIT_MS = 60_000;
 
 /** What a graded session tells, in the order of the contract, §10.1: a child before the phase that it belongs to. */
 const STORY = [
@@ -24,12 +30,21 @@ function attribute(delivery: Delivery | undefined, name: string): string | undef
 }
 
 describe('from a definition to a result (acceptance scenario 1)', () => {
+  let ec2: TestEc2;
   let world: Scenario;
   let definition: LabletDefinition;
   let session: LabletSession;
+  let worker: Worker;
+  const environment = { ...process.env };
 
+  // There is no worker, and a template of EC2: the machine comes for the session, and goes when nobody has used it for long.
   beforeAll(async () => {
-    world = await startScenario({ scale: SCALE, world: { script: { lds: [{ candidate: '*', startAfter: '10s', endAfter: '30s' }], grading: [{ candidate: '*', score: 87, maxScore: 100, cutScore: 60, after: '10s' }] } } });
+    ec2 = await startEc2({ transitionMs: 200, cml: { license: 'enterprise' } });
+    const aws = { AWS_ENDPOINT_URL_EC2: ec2.url, AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
+    world = await startScenario({ scale: SCALE, host: false, environment: { ...aws, SCALE_DOWN: 'enabled', TIMEOUTS: 'provisioning=2h,pendingAsap=2h' }, world: { script: { lds: [{ candidate: '*', startAfter: '10s', endAfter: '30s' }], grading: [{ candidate: '*', score: 87, maxScore: 100, cutScore: 60, after: '10s' }] } } });
+    await world.client.create(WORKER_TEMPLATES, newTemplate('metal', {
+      spec: { provider: 'ec2', instanceType: 'm5zn.metal', imagePattern: 'cisco-cml2.9*', region: REGION, endpoint: { scheme: 'http', port: ec2.cmlPort, address: 'Private' }, idleTimeout: '5m', maxWorkers: 1 },
+    }));
     await world.define('exam', { version: '1.0.0' });
     await world.client.mergePatch(LABLET_DEFINITIONS, 'exam', NAMESPACE, { spec: { version: '1.1.0' } });
     await eventually(async () => {
@@ -43,15 +58,34 @@ describe('from a definition to a result (acceptance scenario 1)', () => {
     await world.remove('ada');
     session = await world.reaches('ada', 'Terminated');
     await eventually(() => expect(eventsOf(world.stack.sink.deliveries, session.metadata.uid)).toHaveLength(STORY.length));
-  }, 120_000);
+    worker = await eventually(async () => {
+      const found = await world.client.get(WORKERS, 'metal-1');
+      if (found.status?.phase !== 'Stopped' || (found.status.outbox ?? []).length > 0) throw new Error(`metal-1 is ${found.status?.phase ?? 'new'}: ${found.status?.message ?? ''}`);
+      return found;
+    }, LIMIT_MS);
+  }, MOTO_START_LIMIT_MS + 180_000);
   afterAll(async () => {
     await world.stop();
+    await ec2.close();
+    process.env = environment;
   });
 
-  test('every event type but those of workers is seen', () => {
+  test('every one of the 19 event types is seen, and no other', () => {
     const seen = new Set(world.stack.sink.deliveries.map(({ type }) => type));
-    expect([...seen].sort()).toEqual(EMITTED_TYPES.filter((type) => !type.startsWith('ccm.worker.')).sort());
-    expect(seen.size).toBe(16);
+    expect([...seen].sort()).toEqual([...EMITTED_TYPES].sort());
+    expect(seen.size).toBe(19);
+  });
+
+  test('the worker came for the session, was drained when idle, and stopped, and its events say so in that order', async () => {
+    expect(worker.status?.history?.map(({ to }) => to)).toEqual(['Pending', 'Provisioning', 'Starting', 'Running', 'Draining', 'Stopping', 'Stopped']);
+    expect(session.status?.workerName).toBe('metal-1');
+    const own = world.stack.sink.deliveries.filter(({ source }) => source.endsWith(`/workers/${worker.metadata.uid}`));
+    expect(own.map(({ type, data }) => [type, data])).toEqual([
+      ['ccm.worker.scaling.up', expect.objectContaining({ worker_id: 'metal-1', template_name: 'metal' })],
+      ['ccm.worker.draining', expect.objectContaining({ worker_id: 'metal-1', reason: 'Idle', running_sessions_count: 0 })],
+      ['ccm.worker.scaling.down', expect.objectContaining({ worker_id: 'metal-1', reason: expect.any(String) })],
+    ]);
+    expect((await ec2.instances()).map(({ id, state }) => [id, state])).toEqual([[worker.status?.instanceId, 'stopped']]);
   });
 
   test('the session tells its story in the order of the contract', () => {
@@ -84,7 +118,7 @@ describe('from a definition to a result (acceptance scenario 1)', () => {
     const stopped = world.stack.sink.deliveries.find(({ type }) => type === 'ccm.lablet.session.stopped');
     const { worker_seconds: seconds, cost_estimate: cost, ...rest } = z.looseObject({ worker_seconds: z.int().min(1), cost_estimate: z.string() }).parse(stopped?.data);
     expect(cost).toBe(((3.9641 * seconds) / 3600).toFixed(4));
-    expect(rest).toEqual({ session_id: session.metadata.uid, template_name: 'onprem', duration_seconds: session.status?.durationSeconds });
+    expect(rest).toEqual({ session_id: session.metadata.uid, template_name: 'metal', duration_seconds: session.status?.durationSeconds });
   });
 
   test('the data of every event is of the schema that the event names and the controller serves', async () => {
