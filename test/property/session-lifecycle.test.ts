@@ -123,7 +123,7 @@ const work = anyOf(
     const step = story.status.pipeline?.steps[index];
     if (step?.state === 'Pending') story.failStep(step.name, 'it broke', permanent);
   }]),
-  happening('the scheduler places it', (life) => { if (life.story.phase === 'Pending') life.decide((story) => ({ ...story.look(), rows: ['T1'], status: story.place().status })); }),
+  happening('the scheduler places it', (life) => { if (life.story.phase === 'Pending') life.decide((story) => ({ ...story.look(), rows: ['T1'], reports: [], status: story.place().status })); }),
   happening('the events are delivered', (life) => life.deliver()),
 );
 
