@@ -7,7 +7,7 @@ import { scaleDown, type DownRules } from '../../src/core/scaling-down.ts';
 import { leadTimeOf, pauseAfter } from '../../src/core/scaling-learn.ts';
 import { scaleUp } from '../../src/core/scaling-up.ts';
 import { placeAll, queueOrder } from '../../src/core/scheduling.ts';
-import { SCHEDULING_GATE } from '../../src/core/timeouts.ts';
+import { TIMEOUTS } from '../../src/core/timeouts.ts';
 import { OFFERS, offerNamed } from './cloud.ts';
 import { BOOT_LEAD, DAY, HOUR, MINUTE } from './workload.ts';
 import type { Fleet, Need, Standing, TemplateView, WorkerView } from '../../src/core/scaling.ts';
@@ -35,7 +35,7 @@ function expectedEnd({ start, readyAt, maxDuration }: Session, now: number): Dat
 
 /** Binds what fits now: the gate, the queue, the filters and the score of the scheduler. */
 function place(world: World, calendar?: Calendar): void {
-  const waiting = world.waiting(SCHEDULING_GATE);
+  const waiting = world.waiting(TIMEOUTS.schedulingGate);
   if (waiting.length === 0) return;
   const byKey = new Map(waiting.map((session) => [session.key, session]));
   const order = waiting.map(({ key, start, created }) => ({ key, start: start === undefined ? undefined : new Date(start), created: new Date(created) })).sort(queueOrder);
@@ -156,7 +156,7 @@ export class ByTheRules extends Scaling {
     const now = new Date(world.now);
     return {
       now, calendar: undefined, maxWorkers: MAX_WORKERS,
-      needs: world.waiting(SCHEDULING_GATE).map((session): Need => ({ key: session.key, session: session.key, demand: session.demand, from: now, until: new Date(world.now + 24 * HOUR), limit: new Date(world.now + 24 * HOUR), gate: now })),
+      needs: world.waiting(TIMEOUTS.schedulingGate).map((session): Need => ({ key: session.key, session: session.key, demand: session.demand, from: now, until: new Date(world.now + 24 * HOUR), limit: new Date(world.now + 24 * HOUR), gate: now })),
       workers: world.live().map((host) => this.worker(world, host, [], undefined)),
       // The cheapest that has not just refused, whatever waits.
       templates: OFFERS.map(({ name }): TemplateView => ({ ...view(name), canLaunch: name === this.cheapest(world), leadTime: leadTimeOf({ startupTime: STARTUP }, [], 1), notBefore: undefined, quarantined: false })),
@@ -224,7 +224,7 @@ export class WithCalendar extends Scaling {
       now: new Date(world.now), calendar, maxWorkers: MAX_WORKERS,
       needs: pending.map((session): Need => {
         const { from, to } = holdOf(session, world.now);
-        return { key: session.key, session: session.key, demand: session.demand, from: new Date(Math.max(from, world.now)), until: expectedEnd(session, world.now), limit: new Date(to), gate: new Date(session.start === undefined ? session.created : session.start - SCHEDULING_GATE) };
+        return { key: session.key, session: session.key, demand: session.demand, from: new Date(Math.max(from, world.now)), until: expectedEnd(session, world.now), limit: new Date(to), gate: new Date(session.start === undefined ? session.created : session.start - TIMEOUTS.schedulingGate) };
       }),
       workers: world.live().map((host) => this.worker(world, host,
         [...host.sessions].map((session) => ({ demand: session.demand, until: expectedEnd(session, world.now) })),

@@ -10,6 +10,8 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
 export interface Timeouts {
+  /** A booked session is given a worker from so long before its start on, or earlier where a host needs more time. */
+  schedulingGate: number;
   /** A Pending session with a slot is given up this long after its start (T2). */
   missedSlot: number;
   /** A Pending session without a slot is given up after this (T2). */
@@ -57,6 +59,8 @@ export interface Timeouts {
 }
 
 export const TIMEOUTS: Timeouts = {
+  // 20 min to boot a worker and 15 min to instantiate.
+  schedulingGate: 35 * MINUTE,
   missedSlot: 5 * MINUTE,
   pendingAsap: 45 * MINUTE,
   instantiateAttempt: 15 * MINUTE,
@@ -80,9 +84,6 @@ export const TIMEOUTS: Timeouts = {
   labRetention: 24 * HOUR,
   resync: 30 * SECOND,
 };
-
-/** The scheduling gate before a booked start: 20 min worker boot and 15 min instantiate. */
-export const SCHEDULING_GATE = 35 * MINUTE;
 
 const MOST_ATTEMPTS = 20;
 const LONGEST = 365 * 24 * HOUR;

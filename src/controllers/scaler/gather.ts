@@ -7,7 +7,6 @@ import { leadTimeOf, learn } from '../../core/scaling-learn.ts';
 import { parseDuration } from '../../core/duration.ts';
 import { heldBack } from '../../core/session/situation.ts';
 import { fromTime, latest, plus } from '../../core/time.ts';
-import { SCHEDULING_GATE } from '../../core/timeouts.ts';
 import { INDEX } from '../deps.ts';
 import { boundSessions, workerSnapshot } from '../worker/snapshot.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
@@ -65,14 +64,14 @@ function newestKnown(workers: readonly Worker[]): Worker | undefined {
 }
 
 /** A session that waits, or will; undefined: not within the horizon, or nobody knows yet what it needs. */
-function needOf({ calendar, settings: { scale } }: Deps, session: LabletSession, templates: readonly TemplateView[], now: Date): Need | undefined {
+function needOf({ calendar, settings: { scale, timeouts } }: Deps, session: LabletSession, templates: readonly TemplateView[], now: Date): Need | undefined {
   if (isDeleting(session) || session.spec.desiredState !== 'Active' || heldBack(session)) return undefined;
   const asked = calendar.bookingOf(session, now);
   if (!asked) return undefined;
   const { key, demand, hold, lead, kind } = asked.booking;
   const boot = Math.max(0, ...templates.filter(({ canLaunch }) => canLaunch).map(({ leadTime }) => leadTime));
   if (hold.from > now.getTime() + Math.max(HORIZON / scale, 2 * boot + lead)) return undefined;
-  const gate = kind === 'booked' ? hold.from + lead - SCHEDULING_GATE / scale : now.getTime();
+  const gate = kind === 'booked' ? hold.from + lead - timeouts.schedulingGate : now.getTime();
   return { key, session: objectKey(session), demand, from: new Date(Math.max(hold.from, now.getTime())), until: usualEnd(hold.to, now, scale), limit: new Date(hold.to), gate: new Date(gate) };
 }
 

@@ -5,7 +5,6 @@ import { isTrue } from '../../core/conditions.ts';
 import { queueOrder } from '../../core/scheduling.ts';
 import { heldBack } from '../../core/session/situation.ts';
 import { earliest, fromTime, plus } from '../../core/time.ts';
-import { SCHEDULING_GATE } from '../../core/timeouts.ts';
 import { INDEX } from '../deps.ts';
 import { admittedNow, notAdmitted } from './explain.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
@@ -76,7 +75,7 @@ export class WaitingList {
     if (!asked || !definition) return undefined;
     const { booking, terms } = asked;
     const start = fromTime(session.status?.timeslot?.start);
-    const before = (): number => Math.max(SCHEDULING_GATE / settings.scale, calendar.slowestBoot(booking.demand) + booking.lead);
+    const before = (): number => Math.max(settings.timeouts.schedulingGate, calendar.slowestBoot(booking.demand) + booking.lead);
     return { key: objectKey(session), session, definition, booking, terms, start, created: new Date(session.metadata.creationTimestamp), gate: start && plus(start, -before()) };
   }
 
