@@ -46,7 +46,7 @@ describe('kubectl get', () => {
 
   test('adds the lab and the reason with -o wide', async () => {
     const header = (await rows('get', 'lses', '-n', namespace, '-o', 'wide')).get('NAME');
-    expect(header).toEqual(['PHASE', 'DEFINITION', 'VERSION', 'OWNER', 'WORKER', 'LAB', 'START', 'END', 'SCORE', 'PASSED', 'REASON', 'AGE']);
+    expect(header).toEqual(['PHASE', 'DEFINITION', 'VERSION', 'OWNER', 'WORKER', 'LAB', 'START', 'END', 'ADMITTED', 'SCORE', 'PASSED', 'REASON', 'AGE']);
     expect(await words('get', 'lses', '-n', namespace, '-o', 'wide')).toContain('campus-edge-7d1f0c2a');
   });
 
