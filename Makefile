@@ -13,7 +13,7 @@ JEST := node --experimental-vm-modules --disable-warning=ExperimentalWarning nod
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: tools-go ## Show three sessions from `kubectl apply` to their grades (KEEP=1: leave all of it running until Ctrl-C)
+demo: $(if $(filter fleet,$(SCENE)),tools-all,tools-go) ## Show three sessions from `kubectl apply` to their grades (KEEP=1: leave all of it running until Ctrl-C), or with SCENE=fleet workers that come and go
 	@exec node hack/demo/main.ts
 
 cluster: tools-go ## Start a Kubernetes API server in the background and write .cluster/kubeconfig (CLUSTER=embedded|kind)

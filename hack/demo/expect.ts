@@ -96,18 +96,24 @@ function eventProblems({ deliveries, sessions }: Outcome, expected: readonly Exp
 }
 
 function sourceProblems(what: string, deliveries: readonly Delivery[], types: readonly string[]): string[] {
-  // A re-send repeats an earlier event; what counts for the order is when each came first.
-  const first = deliveries.filter(({ id }, index) => deliveries.findIndex((other) => other.id === id) === index);
-  const numbers = first.map(({ sequence }) => sequence);
-  const came = first.map(({ type }) => type.replace(/^ccm\.lablet\./, ''));
+  const came = firstArrivals(deliveries).map(({ type }) => type.replace(/^ccm\.lablet\./, ''));
   return [
-    ...(numbers.every((number, index) => number === index + 1) ? [] : [`${what}: the sequence is ${numbers.join(', ')} instead of 1 to ${numbers.length} without a gap`]),
+    ...sequenceProblems(what, deliveries),
     ...(came.join() === types.join() ? [] : [`${what}: the events were ${came.join(', ') || 'none'} instead of ${types.join(', ')}`]),
   ];
 }
 
+/** A re-send repeats an earlier event; what counts for the order is when each came first. */
+const firstArrivals = (deliveries: readonly Delivery[]): Delivery[] => [...Map.groupBy(deliveries, ({ id }) => id).values()].flatMap(([first]) => first ?? []);
+
+/** The events of one source count from 1 without a gap. */
+export function sequenceProblems(what: string, deliveries: readonly Delivery[]): string[] {
+  const numbers = firstArrivals(deliveries).map(({ sequence }) => sequence);
+  return numbers.every((number, index) => number === index + 1) ? [] : [`${what}: the sequence is ${numbers.join(', ')} instead of 1 to ${numbers.length} without a gap`];
+}
+
 /** One id, one event: the same id always brings the same bytes, and no two events share a place in a sequence. */
-function identityProblems(deliveries: readonly Delivery[]): string[] {
+export function identityProblems(deliveries: readonly Delivery[]): string[] {
   const changed = [...Map.groupBy(deliveries, ({ id }) => id)].filter(([, same]) => new Set(same.map(({ bytes }) => bytes)).size > 1);
   const doubled = [...Map.groupBy(deliveries, ({ source, sequence }) => `${source} ${sequence}`)].filter(([, same]) => new Set(same.map(({ id }) => id)).size > 1);
   return [

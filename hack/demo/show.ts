@@ -14,6 +14,10 @@ export interface Screen {
   readonly say: (line: string) => void;
   /** Shows the sessions from now on. Returns what ends that and leaves the table as it is; once is enough, twice does no harm. */
   readonly follow: (sessions: Informer<LabletSession>, deliveries: readonly Delivery[]) => () => void;
+  /** Keeps what `render` returns up to date below the lines; nothing where there is no terminal. Returns what ends that, as above. */
+  readonly keepDrawn: (render: () => string) => () => void;
+  /** Whether standard output is a terminal that can draw over itself. */
+  readonly live: boolean;
 }
 
 /** @param live whether standard output is a terminal that can draw over itself */
@@ -23,22 +27,25 @@ export function createScreen(live: boolean): Screen {
     if (drawn) logUpdate.persist(line);
     else process.stdout.write(`${line}\n`);
   };
+  const keepDrawn = (render: () => string): (() => void) => {
+    if (!live) return () => undefined;
+    const draw = (): void => {
+      drawn = true;
+      logUpdate(render());
+    };
+    const timer = setInterval(draw, REDRAW_MS);
+    return () => {
+      clearInterval(timer);
+      if (drawn) draw();
+      logUpdate.done();
+      drawn = false;
+    };
+  };
   return {
-    say,
+    say, keepDrawn, live,
     follow(sessions, deliveries) {
       followTransitions(sessions, say);
-      if (!live) return () => undefined;
-      const draw = (): void => {
-        drawn = true;
-        logUpdate(table(sessions.list(), deliveries.length));
-      };
-      const timer = setInterval(draw, REDRAW_MS);
-      return () => {
-        clearInterval(timer);
-        if (drawn) draw();
-        logUpdate.done();
-        drawn = false;
-      };
+      return keepDrawn(() => table(sessions.list(), deliveries.length));
     },
   };
 }
