@@ -10,7 +10,7 @@ export interface DrawnHost {
 }
 
 /** What a definition asks for. */
-export interface DrawnDefinition {
+interface DrawnDefinition {
   readonly demand: Demand;
   readonly minors: { readonly from: number; readonly to: number };
   /** How the image of an EC2 worker begins. */
