@@ -79,7 +79,8 @@ export function notPlaced({ message, rejections }: Waiting, when: string): Condi
 
 /** What most workers lack; Unschedulable where there is none. */
 function mainReason(rejections: Waiting['rejections']): string {
-  const [reason = 'Unschedulable'] = Object.entries(rejections).sort(([, a], [, b]) => b - a).map(([name]) => name);
+  // By name where as many are refused for two reasons: the order of workers must not change what is written.
+  const [reason = 'Unschedulable'] = Object.entries(rejections).sort(([nameA, a], [nameB, b]) => b - a || (nameA < nameB ? -1 : 1)).map(([name]) => name);
   return reason;
 }
 
