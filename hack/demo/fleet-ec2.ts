@@ -1,8 +1,8 @@
 /** The EC2 stand-in of the scene `fleet`: a moto server, and before it a proxy whose instances serve simulated CMLs. */
 import { z } from 'zod';
 import { freePort } from '../cluster/ports.ts';
+import { startMoto } from '../moto/moto.ts';
 import { startSimProcess } from '../sim/spawn.ts';
-import { startMoto } from '../../test/support/moto.ts';
 import { IMAGE, SCALE } from './fleet-plan.ts';
 
 const instances = z.array(z.object({ id: z.string(), state: z.string() }));

@@ -55,7 +55,7 @@ function sessionProblems(session: LabletSession, { drained, dead }: FleetOutcome
   const [phase, reason] = isNoShow(name) ? ['Terminated', 'NoShow'] : ['Archived', 'Graded'];
   const isAsPlanned = status?.phase === phase && status.reason === reason && (isNoShow(name) || status.scoreReport?.score === scoreOf(name));
   return [
-    ...(isAsPlanned || lostItsHost ? [] : [`session ${name}: is ${says} with score ${status?.scoreReport?.score ?? 'none'} instead of ${phase} (${reason}), by ${(status?.history ?? []).map(({ row }) => row).join(' ')}`]),
+    ...(isAsPlanned || lostItsHost ? [] : [`session ${name}: is ${says} with score ${status?.scoreReport?.score ?? 'none'} instead of ${phase} (${reason}), by ${(status?.history ?? []).map(({ row }) => row).join(' ')}; events for it: ${(status?.inbox ?? []).map(({ type, result, time }) => `${type} ${result} ${time}`).join(', ')}`]),
     ...(wasMoved(session) && ![drained, dead].some((blow) => blow?.sessions.includes(name)) ? [`session ${name}: was moved, and nothing had happened to its worker`] : []),
     ...((status?.outbox ?? []).length === 0 ? [] : [`session ${name}: ${status?.outbox?.length ?? 0} events were not acknowledged`]),
   ];

@@ -16,14 +16,17 @@ const SLOT = parseDuration('20m') / SCALE;
 /** The first booking starts so long after all were made: time to find room in the calendar, and to bring the first hosts. */
 const NOTICE = parseDuration('28m') / SCALE;
 
-/** Two sizes of host, with the prices for which AWS lets such machines. Five labs fit on a metal one, eight on a large one. */
+/** Two sizes of host, with the prices for which AWS lets such machines. Four labs fit on a metal one, nine on a large one. */
 const TEMPLATES = {
-  metal: { instanceType: 'm5zn.metal', cpu: '20', memory: '64Gi', costPerHour: '3.9641', maxWorkers: 9 },
-  large: { instanceType: 'm5.metal', cpu: '32', memory: '128Gi', costPerHour: '4.6080', maxWorkers: 3 },
+  metal: { instanceType: 'm5zn.metal', cpu: '16', memory: '64Gi', costPerHour: '3.9641', maxWorkers: 9 },
+  large: { instanceType: 'm5.metal', cpu: '36', memory: '128Gi', costPerHour: '4.6080', maxWorkers: 3 },
 } as const;
 
 /** USD for an hour of a worker, by template. */
 export const PRICES: ReadonlyMap<string, number> = new Map(Object.entries(TEMPLATES).map(([name, { costPerHour }]) => [name, Number(costPerHour)]));
+
+/** USD for an hour of all the workers that there may be. */
+export const FULL_FLEET = Object.values(TEMPLATES).reduce((sum, { costPerHour, maxWorkers }) => sum + Number(costPerHour) * maxWorkers, 0);
 
 /** Three of sixty never come, six fail. */
 const NO_SHOWS = ['c-11', 'c-31', 'c-51'];
@@ -48,7 +51,7 @@ export const SCRIPT: ScriptInput = {
  */
 export const ENVIRONMENT: Readonly<Record<string, string>> = {
   TIME_SCALE: String(SCALE), LABLET_DEV: '1', SCALE_DOWN: 'enabled', MAX_WORKERS: String(MAX_WORKERS),
-  TIMEOUTS: 'pollLab=1m,pollLds=5m,pollGrading=5m,resync=3m,archiveTtl=24h,instantiateAttempt=1h,collection=1h,grading=2h,teardown=1h,workerUnreachable=1h,provisioning=2h',
+  TIMEOUTS: 'missedSlot=20m,pollLab=1m,pollLds=5m,pollGrading=5m,resync=3m,archiveTtl=24h,instantiateAttempt=1h,collection=1h,grading=2h,teardown=1h,workerUnreachable=1h,provisioning=2h',
 };
 
 /** @param cmlPort port on which each instance serves its CML */
@@ -69,7 +72,7 @@ export const DEFINITION = {
     version: '1.2.0', formQualifiedName: 'Exam CCNP EDGE v1 LAB 1.2', topology: { configMapRef: { name: 'campus-edge-topology', key: 'campus-edge.cml.yaml' } },
     resources: { cpu: '4', memory: '6Gi', storage: '40Gi' }, images: [{ namePattern: 'cisco-cml2.9*', cmlVersionMin: '2.9.0' }],
     grading: { rulesUri: 's3://exam-ccnp-edge-v1-lab-1-2/grade.xml', cutScore: 60, onFailure: 'Stop' },
-    maxDuration: '20m', bootLeadTime: '12m', noShowTimeout: '4m', labReuse: false,
+    maxDuration: '20m', bootLeadTime: '12m', noShowTimeout: '10m', labReuse: false,
   },
 };
 

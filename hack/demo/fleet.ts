@@ -10,7 +10,7 @@ import { resolveCluster } from '../cluster/choice.ts';
 import { isSettled } from './expect.ts';
 import { startEc2, type Ec2 } from './fleet-ec2.ts';
 import { fleetProblems, isOver, wasLost, wasMoved, type Blow } from './fleet-expect.ts';
-import { bookings, DEFINITION, ENVIRONMENT, MAX_WORKERS, PRICES, SCALE, SCRIPT, SESSIONS, templates } from './fleet-plan.ts';
+import { bookings, DEFINITION, ENVIRONMENT, FULL_FLEET, MAX_WORKERS, SCALE, SCRIPT, SESSIONS, templates } from './fleet-plan.ts';
 import { costOf, fleetTable, followDecisions, sessionsByPhase, sessionsOn, summaryLine, type FleetView } from './fleet-show.ts';
 import { countByType } from './show.ts';
 import { endOfLog, waitUntil, type Scene, type Stage } from './stage.ts';
@@ -23,6 +23,8 @@ import type { Kubectl } from '../cluster/kubectl.ts';
 const LIMIT_MS = 300_000;
 /** Without a terminal, the numbers are told so often. */
 const TELL_MS = 5_000;
+/** Longest wait for a worker on which some have begun and some have not. */
+const PICK_MS = 15_000;
 
 /** Sixty bookings on workers that come and go. */
 export const fleet: Scene = async (stage) => {
@@ -104,19 +106,32 @@ const isRunning = ({ status }: LabletSession): boolean => status?.phase === 'Run
 
 const hasBegun = ({ status }: LabletSession): boolean => status?.phase !== 'Scheduled' && status?.phase !== 'Instantiating';
 
-/** The worker of the template on which most have begun and most have not: what happens to it is seen from both sides. */
-function inFullSwing({ workers, sessions }: FleetView, template: string): { worker: Worker; on: LabletSession[] } | undefined {
-  const candidates = workers
-    .filter(({ spec, status }) => spec.templateName === template && status?.phase === 'Running')
-    .map((worker) => ({ worker, on: sessionsOn(worker.metadata.name, sessions) }));
-  const weight = ({ on }: { on: LabletSession[] }): number => Math.min(on.filter(hasBegun).length, on.filter((session) => !hasBegun(session)).length) * 100 + on.length;
-  return candidates.sort((a, b) => weight(b) - weight(a))[0];
+interface Occupied {
+  readonly worker: Worker;
+  readonly on: readonly LabletSession[];
+  /** The smaller of the numbers of those that have begun, and of those that have not. */
+  readonly mixed: number;
 }
 
-/** Once the wave has begun, a person has a worker stopped: who has begun finishes there, the others move. */
+/** The worker of the template on which most have begun and most have not: what happens to it is seen from both sides. */
+function inFullSwing({ workers, sessions }: FleetView, template: string): Occupied | undefined {
+  const candidates = workers.filter(({ spec, status }) => spec.templateName === template && status?.phase === 'Running').map((worker): Occupied => {
+    const on = sessionsOn(worker.metadata.name, sessions);
+    return { worker, on, mixed: Math.min(on.filter(hasBegun).length, on.filter((session) => !hasBegun(session)).length) };
+  });
+  return candidates.sort((a, b) => b.mixed - a.mixed || b.on.length - a.on.length)[0];
+}
+
+/** Waits for a worker of the template in full swing, once the wave has begun; the fullest, where there is none for long. */
+async function pick(stack: Stack, view: () => FleetView, template: string, running: number): Promise<Occupied | undefined> {
+  await waitUntil(stack, () => view().sessions.filter(isRunning).length >= running, LIMIT_MS);
+  await waitUntil(stack, () => (inFullSwing(view(), template)?.mixed ?? 0) >= 2, PICK_MS);
+  return inFullSwing(view(), template);
+}
+
+/** A person has a worker stopped: who has begun finishes there, the others move. */
 async function drain(stack: Stack, view: () => FleetView, kubectl: Kubectl, say: (line: string) => void): Promise<Blow | undefined> {
-  await waitUntil(stack, () => view().sessions.filter(isRunning).length >= 8, LIMIT_MS);
-  const found = inFullSwing(view(), 'metal');
+  const found = await pick(stack, view, 'metal', 4);
   if (!found) return undefined;
   const { name } = found.worker.metadata;
   say(`> kubectl patch worker ${name} --type=merge --patch='{"spec":{"desiredState":"Stopped"}}'     with on it: ${sessionsByPhase(found.on)}`);
@@ -126,8 +141,7 @@ async function drain(stack: Stack, view: () => FleetView, kubectl: Kubectl, say:
 
 /** A little later, somebody terminates an instance in the console of AWS. */
 async function strike(stack: Stack, view: () => FleetView, ec2: Ec2, say: (line: string) => void): Promise<Blow | undefined> {
-  await waitUntil(stack, () => view().sessions.filter(isRunning).length >= 16, LIMIT_MS);
-  const found = inFullSwing(view(), 'large');
+  const found = await pick(stack, view, 'large', 10);
   const id = found?.worker.status?.instanceId;
   if (!found || id === undefined) return undefined;
   const { name } = found.worker.metadata;
@@ -140,10 +154,9 @@ function summary({ workers, began, now }: FleetView, sessions: readonly LabletSe
   const ready = sessions.filter(({ status }) => status?.readyAt !== undefined);
   const onTime = ready.filter(({ spec, status }) => new Date(status?.readyAt ?? 0) <= new Date(spec.timeslot?.start ?? 0));
   const hours = ((now.getTime() - began.getTime()) * SCALE) / 3_600_000;
-  const dearest = Math.max(...PRICES.values());
   return [
     `sessions   ${sessionsByPhase(sessions)}; ${onTime.length} ready before their start, ${sessions.filter(wasMoved).length} moved to another worker, ${sessions.filter(wasLost).length} lost with theirs`,
     `workers    ${workers.length} made, at most ${peak} at a time`,
-    `cost       ${costOf(workers, now).toFixed(2)} USD for ${hours.toFixed(1)} h; ${MAX_WORKERS} workers all the time: up to ${(MAX_WORKERS * dearest * hours).toFixed(2)} USD\n`,
+    `cost       ${costOf(workers, now).toFixed(2)} USD for ${hours.toFixed(1)} h; all ${MAX_WORKERS} workers all the time: ${(FULL_FLEET * hours).toFixed(2)} USD\n`,
   ].join('\n');
 }

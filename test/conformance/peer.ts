@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { builtOnce } from '../../hack/cluster/binaries.ts';
-import { pythonWith } from '../support/venv.ts';
+import { pythonWith } from '../../hack/python/venv.ts';
 import type { Sample } from './samples.ts';
 
 const report = (line: string): void => void process.stderr.write(`conformance: ${line}\n`);

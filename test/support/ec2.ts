@@ -1,7 +1,7 @@
 /** EC2 for tests: a moto server behind our proxy, an image of CML in it, and the credentials in the environment. */
 import { freePort } from '../../hack/cluster/ports.ts';
 import { createEc2Simulator, type Ec2Options, type Ec2Simulator } from '../../hack/sim/ec2/simulator.ts';
-import { startMoto, type Moto } from './moto.ts';
+import { startMoto, type Moto } from '../../hack/moto/moto.ts';
 import type { FaultSwitch } from '../../hack/sim/common/faults.ts';
 
 export const REGION = 'us-east-1';

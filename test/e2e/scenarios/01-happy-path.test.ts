@@ -4,7 +4,7 @@ import { LABLET_DEFINITIONS, WORKERS, WORKER_TEMPLATES } from '../../../src/api/
 import { EMITTED_TYPES } from '../../../src/api/events.ts';
 import { REGION, startEc2, type TestEc2 } from '../../support/ec2.ts';
 import { eventually } from '../../support/eventually.ts';
-import { MOTO_START_LIMIT_MS } from '../../support/moto.ts';
+import { MOTO_START_LIMIT_MS } from '../../../hack/moto/moto.ts';
 import { newTemplate } from '../../support/objects.ts';
 import { eventsOf, NAMESPACE, startScenario, type Scenario } from '../../support/scenario.ts';
 import type { Delivery } from '../../../hack/demo/sink.ts';

@@ -7,7 +7,7 @@ import { createEventBus, type EventBus } from '../../support/events/event-bus.ts
 import { parse } from '../../support/events/requests.ts';
 import { TestSink } from '../../support/events/sink.ts';
 import { eventually } from '../../support/eventually.ts';
-import { MOTO_START_LIMIT_MS, startMoto, type Moto } from '../../support/moto.ts';
+import { MOTO_START_LIMIT_MS, startMoto, type Moto } from '../../../hack/moto/moto.ts';
 import { startScenario, type Scenario } from '../../support/scenario.ts';
 import { startScriptedServer, type ScriptedServer } from '../../support/scripted-server.ts';
 import type { CloudEvent } from '../../../src/events/cloudevent.ts';

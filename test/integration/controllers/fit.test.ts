@@ -14,7 +14,7 @@ import { scaleTimeouts, TIMEOUTS } from '../../../src/core/timeouts.ts';
 import { startDeps, type TestDeps } from '../../support/deps.ts';
 import { REGION, startEc2, type TestEc2 } from '../../support/ec2.ts';
 import { eventually } from '../../support/eventually.ts';
-import { MOTO_START_LIMIT_MS } from '../../support/moto.ts';
+import { MOTO_START_LIMIT_MS } from '../../../hack/moto/moto.ts';
 import { newDefinition, newSession, newTemplate, newWorker } from '../../support/objects.ts';
 import { routers } from '../../support/sim/topology.ts';
 import type { LabletDefinitionSpec } from '../../../src/api/labletdefinition.ts';

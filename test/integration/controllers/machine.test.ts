@@ -11,7 +11,7 @@ import { NotFoundError } from '../../../src/kube/errors.ts';
 import { startDeps, type TestDeps } from '../../support/deps.ts';
 import { IMAGE, REGION, startEc2, type TestEc2 } from '../../support/ec2.ts';
 import { eventually } from '../../support/eventually.ts';
-import { MOTO_START_LIMIT_MS } from '../../support/moto.ts';
+import { MOTO_START_LIMIT_MS } from '../../../hack/moto/moto.ts';
 import { newTemplate } from '../../support/objects.ts';
 import type { Worker, WorkerTemplate } from '../../../src/api/worker.ts';
 

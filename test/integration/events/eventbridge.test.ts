@@ -4,10 +4,10 @@ import { EventBridgeSink } from '../../../src/events/sink-eventbridge.ts';
 import { createSinks } from '../../../src/events/sinks.ts';
 import { createEventBus } from '../../support/events/event-bus.ts';
 import { eventually } from '../../support/eventually.ts';
-import { MOTO_START_LIMIT_MS, startMoto } from '../../support/moto.ts';
+import { MOTO_START_LIMIT_MS, startMoto } from '../../../hack/moto/moto.ts';
 import type { CloudEvent } from '../../../src/events/cloudevent.ts';
 import type { EventBus } from '../../support/events/event-bus.ts';
-import type { Moto } from '../../support/moto.ts';
+import type { Moto } from '../../../hack/moto/moto.ts';
 
 const REGION = 'eu-west-1';
 const before = { ...process.env };

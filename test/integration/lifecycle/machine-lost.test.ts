@@ -5,7 +5,7 @@ import { startProgram } from '../../support/crashing-program.ts';
 import { REGION, startEc2, type TestEc2 } from '../../support/ec2.ts';
 import { eventually } from '../../support/eventually.ts';
 import { startLifecycle, type Lifecycle } from '../../support/lifecycle.ts';
-import { MOTO_START_LIMIT_MS } from '../../support/moto.ts';
+import { MOTO_START_LIMIT_MS } from '../../../hack/moto/moto.ts';
 import { newTemplate } from '../../support/objects.ts';
 import type { LabletSession } from '../../../src/api/labletsession.ts';
 import type { Worker } from '../../../src/api/worker.ts';

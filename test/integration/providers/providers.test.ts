@@ -6,7 +6,7 @@ import { StaticProvider } from '../../../src/clients/provider/static.ts';
 import { TAG } from '../../../src/clients/provider/port.ts';
 import { IMAGE, REGION, startEc2, type TestEc2 } from '../../support/ec2.ts';
 import { eventually } from '../../support/eventually.ts';
-import { MOTO_START_LIMIT_MS } from '../../support/moto.ts';
+import { MOTO_START_LIMIT_MS } from '../../../hack/moto/moto.ts';
 import { providerContract, requestFor } from './contract.ts';
 
 const call = { signal: new AbortController().signal };

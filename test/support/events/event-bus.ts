@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Moto } from '../moto.ts';
+import type { Moto } from '../../../hack/moto/moto.ts';
 
 /** An event as a target of EventBridge gets it. */
 const busEvent = z.object({ 'detail-type': z.string(), source: z.string(), time: z.string(), region: z.string(), detail: z.record(z.string(), z.unknown()) });

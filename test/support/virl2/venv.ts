@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { pythonWith } from '../venv.ts';
+import { pythonWith } from '../../../hack/python/venv.ts';
 
 const REQUIREMENTS = fileURLToPath(new URL('requirements.txt', import.meta.url));
 

@@ -1,16 +1,17 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { leashProgram } from '../../hack/cluster/binaries.ts';
-import { readyOrEnded, startLeashed } from '../../hack/cluster/leash.ts';
-import { freePort } from '../../hack/cluster/ports.ts';
-import { eventually } from './eventually.ts';
-import { pythonWith } from './venv.ts';
+import { leashProgram } from '../cluster/binaries.ts';
+import { readyOrEnded, startLeashed } from '../cluster/leash.ts';
+import { freePort } from '../cluster/ports.ts';
+import { pythonWith } from '../python/venv.ts';
 
-const REQUIREMENTS = fileURLToPath(new URL('moto/requirements.txt', import.meta.url));
+const REQUIREMENTS = fileURLToPath(new URL('requirements.txt', import.meta.url));
+const POLL_MS = 100;
 
-/** Time to make the virtual environment on the first run of a machine: for `beforeAll`. */
+/** Time to make the virtual environment on the first run of a machine: for a test's `beforeAll`. */
 export const MOTO_START_LIMIT_MS = 600_000;
 
 export interface Moto {
@@ -24,7 +25,7 @@ export interface Moto {
 /** A moto server (EC2, EventBridge, SQS) on a free port of the loopback interface; it ends with this process. */
 export async function startMoto(): Promise<Moto> {
   const python = await pythonWith('moto', REQUIREMENTS);
-  const leash = await leashProgram(process.env, (line) => void process.stderr.write(`moto for tests: ${line}\n`));
+  const leash = await leashProgram(process.env, (line) => void process.stderr.write(`moto: ${line}\n`));
   const directory = await mkdtemp(join(tmpdir(), 'lablet-moto-'));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -39,7 +40,10 @@ export async function startMoto(): Promise<Moto> {
     await response.body?.cancel();
   };
   try {
-    await readyOrEnded(server, 'moto', () => eventually(reset));
+    await readyOrEnded(server, 'moto', async (signal) => {
+      // It listens a second or so after its start.
+      while (!(await reset().then(() => true, () => false))) await sleep(POLL_MS, undefined, { signal });
+    });
   } catch (error) {
     await close();
     throw error;

@@ -5,7 +5,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { withLock } from '../../hack/cluster/lock.ts';
+import { withLock } from '../cluster/lock.ts';
 
 const run = promisify(execFile);
 const PYTHONS = ['python3', 'python3.13', 'python3.12', 'python3.11'];
@@ -27,7 +27,7 @@ export async function pythonWith(name: string, requirements: string): Promise<st
   const complete = join(folder, '.complete');
   const interpreter = join(folder, 'bin', 'python');
   await mkdir(cache, { recursive: true });
-  const wait = (): boolean => process.stderr.write(`another test run makes the virtual environment ${name}, waiting\n`);
+  const wait = (): boolean => process.stderr.write(`another run makes the virtual environment ${name}, waiting\n`);
   await withLock(`${folder}.lock`, wait, async () => {
     if (existsSync(complete)) return;
     await rm(folder, { recursive: true, force: true });
