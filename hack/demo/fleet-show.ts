@@ -4,6 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import Table from 'cli-table3';
 import { z } from 'zod';
 import { SESSION_PHASES } from '../../src/api/labletsession.ts';
+import { WORKER_PHASES } from '../../src/api/worker.ts';
 import { PRICES, SCALE } from './fleet-plan.ts';
 import type { LabletSession } from '../../src/api/labletsession.ts';
 import type { Worker } from '../../src/api/worker.ts';
@@ -44,7 +45,7 @@ export function paidHours({ status }: Pick<Worker, 'status'>, now: Date): number
 export const costOf = (workers: readonly Worker[], now: Date): number => workers.reduce((sum, worker) => sum + paidHours(worker, now) * (PRICES.get(worker.spec.templateName) ?? 0), 0);
 
 /** `3 Running, 1 Draining`, in the order of the phases. */
-export function countPhases(phases: readonly (string | undefined)[], order: readonly string[]): string {
+function countPhases(phases: readonly (string | undefined)[], order: readonly string[]): string {
   const counts = Map.groupBy(phases, (phase) => phase ?? 'new');
   const known = [...counts.keys()].sort((a, b) => order.indexOf(a) - order.indexOf(b));
   return known.map((phase) => `${counts.get(phase)?.length ?? 0} ${phase}`).join(', ') || 'none';
@@ -59,16 +60,18 @@ export function fleetTable({ workers, sessions, decisions, began, now }: FleetVi
     const on = sessionsOn(name, sessions);
     table.push([name, status?.phase ?? 'Pending', '■'.repeat(on.length), on.filter((session) => session.status?.phase === 'Running').length, paidHours(worker, now).toFixed(2), costOf([worker], now).toFixed(2), status?.reason ?? '']);
   }
-  return ['', table.toString(), summaryLine({ workers, sessions, began, now }), ...decisions.slice(-6).map((line) => `  ${line.slice(0, 120)}`)].join('\n');
+  return ['', table.toString(), ...numbers({ workers, sessions, began, now }), ...decisions.slice(-6).map((line) => `  ${line.slice(0, 120)}`)].join('\n');
+}
+
+function numbers({ workers, sessions, began, now }: Omit<FleetView, 'decisions'>): [string, string] {
+  const minutes = Math.floor(((now.getTime() - began.getTime()) * SCALE) / 60_000);
+  const clock = `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, '0')}`;
+  const byTemplate = [...PRICES.keys()].map((template) => `${template}: ${countPhases(workers.filter(({ spec }) => spec.templateName === template).map(({ status }) => status?.phase ?? 'Pending'), WORKER_PHASES)}`);
+  return [`${clock} h · sessions: ${sessionsByPhase(sessions)}`, `${byTemplate.join(' · ')} · ${costOf(workers, now).toFixed(2)} USD`];
 }
 
 /** One line for all: where there is no terminal it is all that is told of the numbers. */
-export function summaryLine({ workers, sessions, began, now }: Omit<FleetView, 'decisions'>): string {
-  const minutes = Math.floor(((now.getTime() - began.getTime()) * SCALE) / 60_000);
-  const clock = `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, '0')}`;
-  const byTemplate = [...PRICES.keys()].map((template) => `${template}: ${countPhases(workers.filter(({ spec }) => spec.templateName === template).map(({ status }) => status?.phase ?? 'Pending'), [])}`);
-  return `${clock} h · sessions: ${sessionsByPhase(sessions)} · ${byTemplate.join(' · ')} · ${costOf(workers, now).toFixed(2)} USD`;
-}
+export const summaryLine = (view: Omit<FleetView, 'decisions'>): string => numbers(view).join(' · ');
 
 const decisionLine = z.looseObject({ decision: z.string().regex(/^(?!skipped_)/), reason: z.string(), about: z.string().default(''), message: z.string() });
 

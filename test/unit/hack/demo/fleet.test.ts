@@ -9,12 +9,12 @@ import type { Worker, WorkerPhase, WorkerStatus } from '../../../../src/api/work
 
 /** `seconds` after ten o'clock; each second is a minute of the domain. */
 const at = (seconds: number): string => new Date(Date.parse('2026-11-23T10:00:00Z') + seconds * 1_000).toISOString();
-const entry = (from: string | null, to: string, row: string, seconds = 0) => ({ from, to, row, at: at(seconds), reason: 'x', actor: 'controller' });
+const entry = (from: string, to: string, row: string, seconds = 0) => ({ from, to, row, at: at(seconds), reason: 'x', actor: 'controller' });
 
 function session(name: string, change: LabletSessionStatus = {}): LabletSession {
   const graded: LabletSessionStatus = { phase: 'Archived', reason: 'Graded', scoreReport: { name, id: '11111111-1111-4111-8111-111111111111', score: scoreOf(name), passed: true, submittedAt: at(0) } };
   const spec: LabletSession['spec'] = { definitionRef: { name: 'campus-edge' }, owner: 'proctor-7', admission: 'Queue', desiredState: 'Active' };
-  return stored<LabletSession>('LabletSession', { metadata: { name, namespace: 'exams' }, spec }, { workerName: 'large-1', ...(isNoShow(name) ? { phase: 'Terminated', reason: 'NoShow' } : graded), ...change } as LabletSessionStatus);
+  return stored<LabletSession>('LabletSession', { metadata: { name, namespace: 'exams' }, spec }, { workerName: 'large-1', ...(isNoShow(name) ? { phase: 'Terminated', reason: 'NoShow' } : graded), ...change });
 }
 
 function worker(name: string, phase: WorkerPhase, history: WorkerStatus['history'] = []): Worker {
