@@ -35,6 +35,7 @@ import { systemClock } from '../runtime/clock.ts';
 import { Elector } from '../runtime/elector.ts';
 import { Manager } from '../runtime/manager.ts';
 import { EventRecorder } from '../runtime/recorder.ts';
+import { Turns } from '../runtime/turns.ts';
 import { createLogger } from '../telemetry/log.ts';
 import { createMetrics, kubeMetrics } from '../telemetry/metrics.ts';
 import { schemasRouter } from '../web/schemas.ts';
@@ -100,11 +101,13 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     evidence: evidenceStore(config.EVIDENCE_URL, evidenceObjects),
     topologies,
     settings: chosen,
+    turns: new Turns(),
   };
   const ingest = new Ingest({
     client, clock, log, metrics, sessions: caches.sessions, ownSource: config.CLOUDEVENTS_SOURCE, allowedSources: config.INGEST_ALLOWED_SOURCES, typeAliases: config.INGEST_TYPE_ALIASES,
     world: async (session) => (await gather(deps, session, AbortSignal.timeout(10_000))).world,
     amend: emitter.amend,
+    turns: deps.turns,
     rejections,
     stored: (_before, after, { rows, notices, dropped }) => {
       caches.sessions.observe(after);

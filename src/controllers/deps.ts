@@ -15,6 +15,7 @@ import type { Informer } from '../kube/informer.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Leadership } from '../runtime/leadership.ts';
 import type { EventSink } from '../runtime/recorder.ts';
+import type { Turns } from '../runtime/turns.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { BookingTerms } from '../core/booking.ts';
@@ -99,6 +100,8 @@ export interface Deps {
   topologies: TopologySource;
   settings: Settings;
   outbox: Outbox;
+  /** Writes of a session's status, by uid: its pass and ingest take turns, else each would only take the other's write away. */
+  turns: Turns;
 }
 
 /** What controllers see of the calendar (src/controllers/scheduler/calendar.ts). */

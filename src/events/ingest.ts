@@ -53,6 +53,8 @@ export interface IngestDeps extends EffectDeps {
   readonly allowedSources: readonly string[];
   /** Takes note of what is refused or belongs to no session; absent: there is no archive. */
   readonly rejections?: Pick<Rejections, 'note'> | undefined;
+  /** Writes of a session's status, by uid, shared with the controllers of this process. @default ingest's own */
+  readonly turns?: Turns | undefined;
   /** Other names under which senders know the types that we consume (INGEST_TYPE_ALIASES). @default none */
   readonly typeAliases?: ReadonlyMap<string, ConsumedType> | undefined;
 }
@@ -61,10 +63,11 @@ export class Ingest {
   readonly #deps: IngestDeps;
   /** Monotonic time of the first arrival, by source and id. */
   readonly #unknown = new RecentMap<number>(UNKNOWN_REMEMBERED);
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
 
   constructor(deps: IngestDeps) {
     this.#deps = deps;
+    this.#turns = deps.turns ?? new Turns();
   }
 
   /**

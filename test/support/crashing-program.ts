@@ -22,6 +22,7 @@ import { createSinks } from '../../src/events/sinks.ts';
 import { kubeStatusUpdate } from '../../src/events/status-update.ts';
 import { LeaseValidity } from '../../src/runtime/leadership.ts';
 import { TermControl } from '../../src/runtime/runnable.ts';
+import { Turns } from '../../src/runtime/turns.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { clientFor } from './kube-objects.ts';
 import type { ClientFactory } from '../../src/clients/factory-port.ts';
@@ -146,9 +147,10 @@ export async function startProgram(test: TestDeps, sinkUrl: string, crashAfter?:
     events,
     outbox: { amend: emitter.amend, isDrained: (object) => emitter.isDrained(object), abandon: (object, signal) => emitter.abandon(object, signal) },
     revisions, calendar: new BookingCalendar({ caches, clock, revisions, settings }),
+    turns: new Turns(),
   };
   const ingest = new Ingest({
-    client, clock, log, metrics, sessions: caches.sessions, ownSource: SOURCE, allowedSources: [], amend: emitter.amend,
+    client, clock, log, metrics, sessions: caches.sessions, ownSource: SOURCE, allowedSources: [], amend: emitter.amend, turns: deps.turns,
     world: async (session) => (await gather(deps, session, AbortSignal.timeout(10_000))).world,
     stored: (_before, after) => { caches.sessions.observe(after); },
   });

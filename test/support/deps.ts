@@ -19,6 +19,7 @@ import { systemClock } from '../../src/runtime/clock.ts';
 import { LeaseValidity } from '../../src/runtime/leadership.ts';
 import { EventRecorder } from '../../src/runtime/recorder.ts';
 import { TermControl } from '../../src/runtime/runnable.ts';
+import { Turns } from '../../src/runtime/turns.ts';
 import { createLogger } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { testCluster, type TestCluster } from './cluster.ts';
@@ -75,6 +76,7 @@ export async function startDeps(world: Pick<SimulatedWorld, 'credentials'>, sett
     revisions, calendar: new BookingCalendar({ caches, clock, revisions, settings: chosen }),
     evidence: undefined,
     topologies,
+    turns: new Turns(),
     outbox: { amend: (next) => next, isDrained: ({ status }) => !status?.outbox?.length, abandon: async () => undefined },
     settings: chosen,
   };

@@ -1,7 +1,7 @@
 /** The pass over one LabletSession: gather, judge, act, write once. The rules are in src/core/session/table.ts. */
 import { ANNOTATIONS, FINALIZER } from '../../api/group.ts';
 import { LABLET_SESSIONS } from '../../api/kinds.ts';
-import { isDeleting } from '../../api/meta.ts';
+import { isDeleting, objectKey } from '../../api/meta.ts';
 import { judge } from '../../core/session/judge.ts';
 import { heldBack } from '../../core/session/situation.ts';
 import { fromTime, plus } from '../../core/time.ts';
@@ -93,13 +93,14 @@ class SessionPasses {
    */
   private async write(session: LabletSession, world: SessionWorld, signals: readonly Signal[], changes: Progress['changes'], pass: PassContext): Promise<{ session: LabletSession } & Pick<Judgement, 'rows' | 'wakeAt'>> {
     const { deps } = this;
-    const { name, namespace } = session.metadata;
+    const { name, namespace, uid } = session.metadata;
     let final: Judgement | undefined;
-    const stored = await decideAndWrite<LabletSession, Judgement>({
-      first: session,
+    const stored = await deps.turns.take(uid, () => decideAndWrite<LabletSession, Judgement>({
+      // Whoever had the turn before may have written.
+      first: newest(deps, session),
       read: () => deps.client.get(LABLET_SESSIONS, name, namespace, { signal: pass.signal }),
       decide: (live) => {
-        if (live.metadata.uid !== session.metadata.uid) return undefined;
+        if (live.metadata.uid !== uid) return undefined;
         final = judge(withChanges(live, session, changes), world, deps.clock.now(), signals);
         return final;
       },
@@ -118,7 +119,7 @@ class SessionPasses {
         tellTransitions(deps, written, decided.rows, decided.notices, decided.dropped);
         return written;
       },
-    });
+    }));
     return { session: stored, rows: final?.rows ?? [], wakeAt: final?.wakeAt };
   }
 
@@ -152,6 +153,12 @@ class SessionPasses {
     await removeFinalizer({ client: deps.client, resource: LABLET_SESSIONS, object: session, finalizer: FINALIZER, signal: pass.signal });
     return done();
   }
+}
+
+/** The session as the cache has it by now, which takes in every write of this process at once. */
+function newest({ caches }: Deps, session: LabletSession): LabletSession {
+  const cached = caches.sessions.get(objectKey(session));
+  return cached?.metadata.uid === session.metadata.uid ? cached : session;
 }
 
 /** Nothing more will happen to it: Terminated, or never admitted. */
