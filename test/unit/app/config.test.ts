@@ -31,7 +31,7 @@ describe('the configuration', () => {
 
   test('sets single limits of the lifecycle, and names the one that it does not know', () => {
     expect(readConfig({ TIMEOUTS: 'hold=2h' }).TIMEOUTS).toMatchObject({ hold: 7_200_000, grading: 1_800_000 });
-    expect(messageOf({ TIMEOUTS: 'hodl=2h' })).toContain('TIMEOUTS: there is no limit "hodl"; there are missedSlot, ');
+    expect(messageOf({ TIMEOUTS: 'hodl=2h' })).toContain('TIMEOUTS: there is no limit "hodl"; there are schedulingGate, ');
   });
 
   test('cannot be changed once it is read', () => {
