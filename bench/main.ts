@@ -22,7 +22,7 @@ import { transport } from './rows/transport.ts';
 import { SIZES, type Row } from './support/row.ts';
 
 const BENCHES = [placement, day, transport, cost, live, events, throughput, memory, endurance];
-const FOOTER = 'Not measured yet, since it is not built: EC2 workers. What each row means is in bench/README.md.';
+const FOOTER = 'What each row means is in bench/README.md.';
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { size: { type: 'string', default: 'full' }, results: { type: 'string', default: resolve(import.meta.dirname, 'results.json') } } });
 const size = SIZES[z.enum(['full', 'small']).parse(values.size)];
