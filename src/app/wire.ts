@@ -1,5 +1,4 @@
 /** The composition root: every part of the program, made once and handed to those that need it, on one page. */
-import { createHash } from 'node:crypto';
 import { LABLET_DEFINITIONS, LABLET_SESSIONS, NAMESPACES } from '../api/kinds.ts';
 import { GROUP, MANAGER } from '../api/group.ts';
 import { createClientFactory } from '../clients/factory.ts';
@@ -20,6 +19,7 @@ import { gather } from '../controllers/session/gather.ts';
 import { tellTransitions } from '../controllers/session/tell.ts';
 import { workerController } from '../controllers/worker/controller.ts';
 import { templateController } from '../controllers/worker/template.ts';
+import { sha256Hex } from '../core/canonical.ts';
 import { scaleTimeouts } from '../core/timeouts.ts';
 import { MAX_TOPOLOGY_BYTES } from '../core/topology/parse.ts';
 import { Rejections } from '../events/archive/rejections.ts';
@@ -173,7 +173,7 @@ function evidenceStore(url: string | undefined, s3: S3): EvidenceStore | undefin
 /** Tells our labs from those of another cluster on a shared host: first 4 hex digits of the SHA-256 of the uid of kube-system. */
 async function clusterId(client: KubeClient): Promise<string> {
   const system = await client.get(NAMESPACES, 'kube-system');
-  return createHash('sha256').update(system.metadata.uid).digest('hex').slice(0, 4);
+  return sha256Hex(system.metadata.uid).slice(0, 4);
 }
 
 function countBy(values: readonly string[]): Map<string, number> {

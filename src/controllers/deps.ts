@@ -107,7 +107,7 @@ export interface Deps {
 /** What controllers see of the calendar (src/controllers/scheduler/calendar.ts). */
 export interface Bookings {
   /** What sessions need, by definition and version. */
-  readonly demands: { get: (session: LabletSession) => Demand | undefined; definition: (session: LabletSession) => PinnedDefinition | undefined; of: (definition: PinnedDefinition) => Demand };
+  readonly demands: { get: (session: LabletSession) => Demand | undefined; definition: (session: LabletSession) => PinnedDefinition | undefined; ensure: (session: LabletSession, signal: AbortSignal) => Promise<Demand | undefined>; of: (definition: PinnedDefinition) => Demand };
   /** Changes with the hosts that can be counted on. */
   readonly fleetRevision: number;
   /** The calendar with all that the caches show by now. */

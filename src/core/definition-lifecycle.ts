@@ -4,12 +4,13 @@
  */
 import { inc } from 'semver';
 import { LABLET_DEFINITIONS } from '../api/kinds.ts';
+import { sha256Hex } from './canonical.ts';
 import { setCondition } from './conditions.ts';
 import { recordEvent } from './outbox.ts';
 import { pipelineProblem } from './pipeline-validation.ts';
 import { toTime } from './time.ts';
 import { InvalidTopologyError } from './topology/error.ts';
-import { sha256, summarizeTopology } from './topology/summary.ts';
+import { summarizeTopology } from './topology/summary.ts';
 import type { LabletDefinition, LabletDefinitionSpec, LabletDefinitionStatus } from '../api/labletdefinition.ts';
 import type { OutboxEntry } from '../api/outbox.ts';
 import type { TopologySummary } from './topology/summary.ts';
@@ -61,7 +62,7 @@ const MAX_FROZEN_BYTES = 1_400_000;
 
 /** Reads the bytes of a topology once: hash, nodes, ports; or what is wrong with them. */
 export function inspect(bytes: Uint8Array, from: string, spec: LabletDefinitionSpec): Content {
-  const hash = sha256(bytes);
+  const hash = sha256Hex(bytes);
   try {
     const { ports, devices } = spec;
     const topology = summarizeTopology(bytes, { ports, devices });

@@ -2,7 +2,7 @@
  * The name of a Lab object, which is its title on the CML host as well: an import looks the title up before it
  * creates anything, and the orphan sweep tells our labs from all others by it (contract §4.4).
  */
-import { createHash } from 'node:crypto';
+import { sha256Hex } from './canonical.ts';
 
 /** Kubernetes allows 253 characters in a name and CML 64 in a title; 63 also fits a label's value. */
 export const MAX_TITLE_LENGTH = 63;
@@ -23,7 +23,7 @@ export function labTitle(definition: string, owner: LabOwner, clusterId: string,
   const key = owner.kind === 'session'
     ? [owner.kind, owner.sessionUid, owner.reschedules, salt]
     : [owner.kind, owner.definitionUid, owner.version, owner.ordinal, salt];
-  const digest = createHash('sha256').update(JSON.stringify(key)).digest('hex').slice(0, 8);
+  const digest = sha256Hex(JSON.stringify(key)).slice(0, 8);
   const ending = `-${digest}${clusterSuffix(clusterId)}`;
   // A cut may leave a separator at the end, which would make an empty DNS label or a double dash.
   const prefix = definition.slice(0, MAX_TITLE_LENGTH - ending.length).replace(/[-.]+$/, '');

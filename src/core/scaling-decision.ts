@@ -1,5 +1,6 @@
 /** What scale-up decides, and how people are told of it. */
 import { formatDuration } from './duration.ts';
+import { firstNames } from './first-names.ts';
 import type { TemplateView } from './scaling.ts';
 
 export type UpReason = 'NoCapacity' | 'MinWorkers';
@@ -19,12 +20,10 @@ export type UpDecision = Told & (
   /** `template` is the one that would have been taken; undefined where nothing fits at all. */
   | { action: 'refuse'; template: string | undefined; reason: UpRefusal });
 
-const NAMED = 3;
-
 /** A sentence for Events and logs. */
 export function messageOf(decision: UpDecision, templates: readonly TemplateView[]): string {
   const { sessions } = decision;
-  const names = `${sessions.slice(0, NAMED).join(', ')}${sessions.length > NAMED ? ', …' : ''}`;
+  const names = firstNames(sessions, 3);
   const why = sessions.length > 0 ? `for ${sessions.length} session(s) that no worker can take: ${names}` : 'to keep minWorkers';
   const template = templates.find(({ name }) => decision.action !== 'resume' && decision.action !== 'keep' && name === decision.template);
   switch (decision.action) {

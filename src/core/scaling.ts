@@ -3,7 +3,7 @@
  * durations milliseconds of the (possibly scaled) clock of the domain. The decisions are in scaling-up.ts and
  * scaling-down.ts, what is learned about a template in scaling-learn.ts.
  */
-import { createHash } from 'node:crypto';
+import { sha256Hex } from './canonical.ts';
 import { DEFAULT_PORT_RANGE } from './ports.ts';
 import { rejection } from './scheduling.ts';
 import { offerOf } from './worker-capacity.ts';
@@ -137,7 +137,7 @@ const NAME_MAX = 63;
  * @param isTaken whether a Worker bears the name, or a session or Lab still speaks of a former one
  */
 export function nextWorkerName({ name, uid }: { name: string; uid: string }, isTaken: (name: string) => boolean): string {
-  const digest = createHash('sha256').update(uid).digest('hex').slice(0, 8);
+  const digest = sha256Hex(uid).slice(0, 8);
   // Names serve as label values, too; of a longer template name the beginning and a digest are kept.
   const prefix = name.length + 5 <= NAME_MAX ? name : `${name.slice(0, NAME_MAX - 14).replace(/[-.]+$/, '')}-${digest}`;
   for (let number = 1; ; number++) {

@@ -1,4 +1,5 @@
 /** What `kubectl describe` tells of a definition: one constructor for each Kubernetes Event. */
+import { firstNames } from '../../core/first-names.ts';
 import type { LabletDefinition } from '../../api/labletdefinition.ts';
 import type { EventNote } from '../../runtime/event-series.ts';
 
@@ -10,10 +11,8 @@ export const syncFailed = (definition: LabletDefinition, reason: string, message
   regarding: definition, type: 'Warning', reason, action: 'Sync', note: message,
 });
 
-const NAMED = 5;
-
 /** The deletion waits; `sessions` are `namespace/name`. */
 export const deletionWaits = (definition: LabletDefinition, sessions: readonly string[]): EventNote => ({
   regarding: definition, type: 'Warning', reason: 'DeletionWaits', action: 'Delete', key: 'sessions',
-  note: `${sessions.length} live session(s) use it: ${sessions.toSorted().slice(0, NAMED).join(', ')}${sessions.length > NAMED ? ', …' : ''}. End or delete them, and the definition goes.`,
+  note: `${sessions.length} live session(s) use it: ${firstNames(sessions.toSorted())}. End or delete them, and the definition goes.`,
 });

@@ -21,7 +21,6 @@ import { deletionWaits, drainOverdue, noticesFor, unready } from './notices.ts';
 import { power } from './power.ts';
 import { ProbeSchedule } from './schedule.ts';
 import { probe } from './probe.ts';
-import { DemandCache } from './snapshot.ts';
 import { countOrphans, sweep } from './sweep.ts';
 import { workerSources } from './sources.ts';
 import { countDropped, lastEvents } from '../last-events.ts';
@@ -49,7 +48,6 @@ class WorkerPasses {
   private readonly deps: Deps;
   private readonly pace: CounterPace;
   private readonly probes: ProbeSchedule;
-  private readonly demands: DemandCache;
   private readonly watch: InstanceWatch;
   private readonly launcher: Launcher;
   private readonly licenses: Licenses;
@@ -61,7 +59,6 @@ class WorkerPasses {
     this.licenses = new Licenses(deps);
     this.pace = new CounterPace(deps.clock);
     this.probes = new ProbeSchedule(deps.clock, deps.settings.timeouts.resync);
-    this.demands = new DemandCache(deps);
   }
 
   async reconcile(key: string, pass: PassContext): Promise<Outcome> {
@@ -76,8 +73,8 @@ class WorkerPasses {
     if (worker.status?.phase === 'Terminated') return isDeleting(worker) ? this.letGo(worker, pass) : done();
 
     const { seen, delayed } = await this.see(worker, pass);
-    await ensureDemands(deps, worker, this.demands, pass.signal);
-    const written = await this.write(worker, gather(deps, worker, seen, this.demands), pass);
+    await ensureDemands(deps, worker, pass.signal);
+    const written = await this.write(worker, gather(deps, worker, seen), pass);
     if (written.rows.length > 0) return after(0, 'a transition was written');
     return soonest(written.outcome, delayed ? after(SWITCH_AGAIN_MS, 'the instance is switched again') : done(), ...this.waits(written.worker));
   }
@@ -131,7 +128,7 @@ class WorkerPasses {
       },
       write: async (live, { status, rows, wakeAt, dropped }) => {
         const alone = statusMergePatch(live, status) === undefined;
-        count(deps, live, status, world, this.demands);
+        count(deps, live, status, world);
         outcome = wakeAt ? after(wakeAt.getTime() - deps.clock.now().getTime(), 'a deadline') : done();
         const waitMs = pace.waitMs(uid);
         if (alone && waitMs > 0 && statusMergePatch(live, status)) {

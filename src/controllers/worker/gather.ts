@@ -12,7 +12,6 @@ import type { LabletSession } from '../../api/labletsession.ts';
 import type { Worker, WorkerStatus, WorkerTemplateSpec } from '../../api/worker.ts';
 import type { WorkerLimits, WorkerWorld } from '../../core/worker-world.ts';
 import type { Deps } from '../deps.ts';
-import type { DemandCache } from './snapshot.ts';
 
 /** Limit of a heartbeat: a host that answers as ever is written down so often. */
 const HEARTBEAT_MS = 5 * 60_000;
@@ -25,7 +24,7 @@ const SETTLE_MS = 5_000;
 /** What was seen and done outside in this pass. */
 export type Seen = Pick<WorkerWorld, 'probe' | 'registration' | 'instance' | 'launch' | 'licenseReleased'>;
 
-export function gather(deps: Deps, worker: Worker, seen: Seen, demands: DemandCache): WorkerWorld {
+export function gather(deps: Deps, worker: Worker, seen: Seen): WorkerWorld {
   const { caches, settings } = deps;
   const { name } = worker.metadata;
   const template = caches.templates.get(worker.spec.templateName);
@@ -38,7 +37,7 @@ export function gather(deps: Deps, worker: Worker, seen: Seen, demands: DemandCa
     wantedLicense: template?.spec.licenseType,
     sessions: sessions.map(objectKey),
     lastSessionEnd: lastEnd(deps, sessions),
-    unknownDemands: unknownDemands(deps, name, demands),
+    unknownDemands: unknownDemands(deps, name, deps.calendar.demands),
     labs: labs.length,
     busyLabs: busyLabs(deps, worker),
     limits: limitsOf(deps, template?.spec),
@@ -83,12 +82,12 @@ function isLost({ clock, settings }: Deps, { status }: Worker): boolean {
 }
 
 /** Reads the definition versions of the sessions that are bound to the worker, where they were not read before. */
-export async function ensureDemands(deps: Deps, worker: Worker, demands: DemandCache, signal: AbortSignal): Promise<void> {
-  for (const session of boundSessions(deps, worker.metadata.name)) await demands.ensure(session, signal);
+export async function ensureDemands(deps: Deps, worker: Worker, signal: AbortSignal): Promise<void> {
+  for (const session of boundSessions(deps, worker.metadata.name)) await deps.calendar.demands.ensure(session, signal);
 }
 
 /** The numbers of a worker into a draft: capacity, sessions, labs. */
-export function count(deps: Deps, worker: Worker, draft: WorkerStatus, world: WorkerWorld, demands: DemandCache): void {
+export function count(deps: Deps, worker: Worker, draft: WorkerStatus, world: WorkerWorld): void {
   const { caches } = deps;
   const { name } = worker.metadata;
   const bound = boundSessions(deps, name);
@@ -98,7 +97,7 @@ export function count(deps: Deps, worker: Worker, draft: WorkerStatus, world: Wo
     Reflect.deleteProperty(draft, 'capacity');
     return;
   }
-  const used = sumDemands(bound.flatMap((session) => demands.get(session) ?? []));
+  const used = sumDemands(bound.flatMap((session) => deps.calendar.demands.get(session) ?? []));
   used.storage += keptBy(deps, name).storage;
   const taken = takenPorts(caches.labs.byIndex(INDEX.labsByWorker, name).map((lab) => lab.spec), draft.foreignPorts);
   draft.capacity = capacityStatus(world.offer, nodeLimitOf(world.offer, draft.license), used, taken);

@@ -1,8 +1,8 @@
 /** The licence of a CML host (contract §7): registered with the token of the template's Secret, given back before the host goes. */
-import { createHash } from 'node:crypto';
 import { ANNOTATIONS } from '../../api/group.ts';
 import { ExternalError } from '../../clients/errors.ts';
 import { Secret } from '../../clients/secret.ts';
+import { sha256Hex } from '../../core/canonical.ts';
 import { isAdopted } from '../../core/worker-situation.ts';
 import { effectSignal } from '../deps.ts';
 import { MissingSecretError } from '../secrets.ts';
@@ -59,7 +59,7 @@ export class Licenses {
 
   private async registerWith(token: string, worker: Worker, template: WorkerTemplateSpec, cml: CmlPort, now: { registration: string; product: string }, pass: PassContext): Promise<Registration> {
     const { clock } = this.deps;
-    const fingerprint = createHash('sha256').update(token).digest('hex');
+    const fingerprint = sha256Hex(token);
     const before = this.tried.get(worker.metadata.uid);
     const age = before ? clock.monotonic() - before.at : Infinity;
     const sameToken = before?.token === fingerprint;

@@ -1,4 +1,5 @@
 /** What `kubectl describe` tells of a worker: one constructor for each Kubernetes Event. */
+import { firstNames } from '../../core/first-names.ts';
 import type { Worker, WorkerTemplate } from '../../api/worker.ts';
 import type { WorkerRowId } from '../../core/worker-lifecycle.ts';
 import type { EventNote } from '../../runtime/event-series.ts';
@@ -34,15 +35,13 @@ export function noticesFor(worker: Worker, rows: readonly WorkerRowId[]): EventN
   });
 }
 
-const NAMED = 5;
-
 /** The host stopped answering, or does something else that keeps sessions away. */
 export const unready = (worker: Worker, reason: string, message: string): EventNote => ({ regarding: worker, type: 'Warning', reason, action: 'Probe', note: message, key: reason });
 
 /** A deleted worker waits; `sessions` are `namespace/name`. */
 export const deletionWaits = (worker: Worker, sessions: readonly string[]): EventNote => ({
   regarding: worker, type: 'Warning', reason: 'DeletionWaits', action: 'Delete', key: 'sessions',
-  note: `${sessions.length} session(s) are on it: ${sessions.toSorted().slice(0, NAMED).join(', ')}${sessions.length > NAMED ? ', …' : ''}. End them, or set the annotation lablet.dev/force-terminate.`,
+  note: `${sessions.length} session(s) are on it: ${firstNames(sessions.toSorted())}. End them, or set the annotation lablet.dev/force-terminate.`,
 });
 
 /** A drain is past its limit: what is left is being ended. */
@@ -67,7 +66,7 @@ export const orphanInstance = (template: WorkerTemplate, id: string, terminated:
 /** The template is kept until no worker uses it any more. */
 export const templateInUse = (template: WorkerTemplate, workers: readonly string[]): EventNote => ({
   regarding: template, type: 'Warning', reason: 'DeletionWaits', action: 'Delete', key: 'workers',
-  note: `${workers.length} worker(s) use it: ${workers.toSorted().slice(0, NAMED).join(', ')}${workers.length > NAMED ? ', …' : ''}. Delete them first.`,
+  note: `${workers.length} worker(s) use it: ${firstNames(workers.toSorted())}. Delete them first.`,
 });
 
 /** The orphan sweep took a lab off the host. */

@@ -1,5 +1,5 @@
 /** All that a definition's status and a session's pipeline want to know about a topology (contract §1.1). */
-import { createHash } from 'node:crypto';
+import { sha256Hex } from '../canonical.ts';
 import { portMap } from '../ports.ts';
 import type { AllocatedPort, PortTemplate } from '../ports.ts';
 import type { DeviceNode, DeviceOverride } from './devices.ts';
@@ -45,18 +45,13 @@ export function summarizeTopology(
   const nodes = nodesOf(topology);
   checkDevices(nodes, trial, devices);
   return {
-    sha256: sha256(bytes),
+    sha256: sha256Hex(bytes),
     text,
     nodeCount: nodes.length,
     nodeDefinitions: [...new Set(nodes.map(({ nodeDefinition }) => nodeDefinition))].sort(),
     ports,
     nodes,
   };
-}
-
-/** SHA-256 of the exact bytes; hexadecimal, lower case. */
-export function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }
 
 function nodesOf({ nodes }: Topology): DeviceNode[] {
