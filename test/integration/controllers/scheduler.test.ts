@@ -9,6 +9,7 @@ import { labController } from '../../../src/controllers/lab/controller.ts';
 import { schedulerController } from '../../../src/controllers/scheduler/controller.ts';
 import { sessionController } from '../../../src/controllers/session/controller.ts';
 import { workerController } from '../../../src/controllers/worker/controller.ts';
+import { clockTime } from '../../../src/core/booking.ts';
 import { getCondition } from '../../../src/core/conditions.ts';
 import { startDeps, type TestDeps } from '../../support/deps.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -21,7 +22,6 @@ const HOUR = 3_600_000;
 /** A start in `hours`, on the full hour. */
 const hour = (hours: number): number => Math.ceil(Date.now() / HOUR) * HOUR + hours * HOUR;
 const text = (at: number): string => new Date(at).toISOString().replace('.000Z', 'Z');
-const shown = (at: number): string => new Date(at).toISOString().slice(0, 16).replace('T', ' ');
 
 let world: TestDeps;
 let simulators: CmlSimulator[] = [];
@@ -82,7 +82,7 @@ describe('a booking', () => {
     const { message } = getCondition(bob.status, 'Admitted') ?? {};
     expect(getCondition(bob.status, 'Admitted')).toMatchObject(full);
     // The first session is held from a quarter of an hour before its start to 50 minutes after its end.
-    expect(message).toBe(`The capacity is booked from ${shown(start + HOUR / 2)} to ${shown(start + 1.5 * HOUR).slice(11)} (UTC). The nearest slots with room begin at ${shown(start - 2.25 * HOUR)} and ${shown(start + 2.25 * HOUR)} (UTC).`);
+    expect(message).toBe(`The capacity is booked from ${clockTime(start + HOUR / 2)} to ${clockTime(start + 1.5 * HOUR, start + HOUR / 2)} (UTC). The nearest slots with room begin at ${clockTime(start - 2.25 * HOUR)} and ${clockTime(start + 2.25 * HOUR)} (UTC).`);
 
     const cyd = await book('cyd', 'exam', { ...slot(start), admission: 'Strict' });
     expect(cyd.status).toMatchObject({ phase: 'Terminated', reason: 'NoCapacityInSlot' });
