@@ -1,31 +1,10 @@
 /** Definition versions as they were frozen: immutable ControllerRevisions with the spec and the topology's text. */
-import { z } from 'zod';
 import { CONTROLLER_REVISIONS } from '../api/kinds.ts';
-import { labletDefinitionSpec } from '../api/labletdefinition.ts';
-import { sha256 } from '../api/schema.ts';
-import { summarizeTopology } from '../core/topology/summary.ts';
+import { revisionName, thaw } from '../core/frozen-definition.ts';
 import { NotFoundError } from '../kube/errors.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { ControllerRevision } from '../api/resource.ts';
-import type { DeviceNode } from '../core/topology/devices.ts';
-import type { PinnedDefinition } from '../core/definition.ts';
-
-/** `data` of a ControllerRevision of ours. */
-export const revisionData = z.object({ version: z.string(), sha256: sha256(), spec: labletDefinitionSpec, topology: z.string() });
-export type RevisionData = z.output<typeof revisionData>;
-
-/** A frozen version with everything that is derived from its topology. */
-export interface FrozenDefinition {
-  definition: PinnedDefinition;
-  /** The topology before ports are filled in. */
-  topology: string;
-  nodes: readonly DeviceNode[];
-}
-
-/** Name of the ControllerRevision of a version; `+build` is not allowed in names and does not order versions. */
-export function revisionName(definition: string, version: string): string {
-  return `${definition}-${version.replace(/\+.*$/, '').toLowerCase()}`;
-}
+import type { FrozenDefinition } from '../core/frozen-definition.ts';
 
 const KEPT = 128;
 
@@ -64,23 +43,4 @@ export class RevisionStore {
       throw error;
     }
   }
-}
-
-function thaw(revision: ControllerRevision, { namespace, name }: { namespace: string; name: string }): FrozenDefinition {
-  const data = revisionData.parse(revision.data);
-  const summary = summarizeTopology(new TextEncoder().encode(data.topology), topologyOptions(data.spec));
-  const owner = revision.metadata.ownerReferences?.[0]?.uid ?? revision.metadata.uid;
-  return {
-    definition: {
-      namespace, name, uid: owner, version: data.version, sha256: data.sha256, spec: data.spec,
-      nodeCount: summary.nodeCount, nodeDefinitions: [...summary.nodeDefinitions], ports: [...summary.ports],
-    },
-    topology: data.topology,
-    nodes: summary.nodes,
-  };
-}
-
-/** What the definition itself says of ports and devices, for reading its topology. */
-function topologyOptions({ ports, devices }: RevisionData['spec']): Parameters<typeof summarizeTopology>[1] {
-  return { ...(ports ? { ports } : {}), ...(devices ? { devices } : {}) };
 }

@@ -130,7 +130,7 @@ export function reportLost(draft: OutboxDraft, lost: readonly OutboxEntry[], why
 }
 
 /** CloudEvents id: UUIDv5 of object uid, type and sequence, so that a decision taken twice names the same event. */
-function eventId(uid: string, type: string, sequence: number): string {
+export function eventId(uid: string, type: string, sequence: number): string {
   return uuidV5(`${type}/${sequence}`, uid);
 }
 

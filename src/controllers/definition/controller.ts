@@ -11,7 +11,7 @@ import { after, done, soonest } from '../../runtime/result.ts';
 import { informerSource } from '../../runtime/source.ts';
 import { decideAndWrite, writeStatus } from '../../runtime/status-writer.ts';
 import { CounterPace } from '../pace.ts';
-import { revisionName } from '../revisions.ts';
+import { revisionName } from '../../core/frozen-definition.ts';
 import { RevisionTakenError, forget, freeze } from './freeze.ts';
 import { pinnedSessions, readContent, sessionsByVersion } from './gather.ts';
 import { deletionWaits, syncFailed, versionActive } from './notices.ts';

@@ -4,7 +4,7 @@ import { LABLET_DEFINITIONS } from '../../api/kinds.ts';
 import { CONTROLLER_REVISIONS } from '../../api/resource.ts';
 import { AlreadyExistsError, ConflictError, NotFoundError, isNamespaceTerminating } from '../../kube/errors.ts';
 import { RetryableError, TerminalError } from '../../runtime/result.ts';
-import { revisionData, revisionName } from '../revisions.ts';
+import { revisionData, revisionName } from '../../core/frozen-definition.ts';
 import type { LabletDefinition } from '../../api/labletdefinition.ts';
 import type { FrozenVersion } from '../../core/definition-lifecycle.ts';
 import type { KubeClient } from '../../kube/client.ts';

@@ -11,7 +11,7 @@ import type { Lab } from '../../api/lab.ts';
 import type { Worker, WorkerTemplate } from '../../api/worker.ts';
 import type { DefinitionView, LabView, SessionWorld, WorkerView } from '../../core/session/world.ts';
 import type { Deps } from '../deps.ts';
-import type { FrozenDefinition } from '../revisions.ts';
+import type { FrozenDefinition } from '../../core/frozen-definition.ts';
 
 /** The world of one pass: the pure part for the decision, and what the steps need beside it. */
 export interface Gathered {

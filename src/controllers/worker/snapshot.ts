@@ -5,14 +5,15 @@ import { labState } from '../../api/lab.ts';
 import { isTrue } from '../../core/conditions.ts';
 import { parseResources } from '../../core/definition.ts';
 import { isUsable } from '../../core/lab-lifecycle.ts';
-import { DEFAULT_PORT_RANGE, takenPorts } from '../../core/ports.ts';
+import { takenPorts } from '../../core/ports.ts';
 import { definitionKey, demandOf } from '../../core/scheduling.ts';
 import { acceptedLicenses } from '../../core/worker-health.ts';
-import { holdsCapacity, nodeLimitOf, offerOf, sumDemands } from '../../core/worker-capacity.ts';
+import { holdsCapacity, offerOf, sumDemands } from '../../core/worker-capacity.ts';
+import { hostOf } from '../../core/worker-host.ts';
 import { INDEX } from '../deps.ts';
 import type { Lab } from '../../api/lab.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
-import type { Worker, WorkerTemplate } from '../../api/worker.ts';
+import type { Worker } from '../../api/worker.ts';
 import type { PinnedDefinition } from '../../core/definition.ts';
 import type { Demand, ReusableLab, WorkerSnapshot } from '../../core/scheduling.ts';
 import type { Deps } from '../deps.ts';
@@ -102,23 +103,13 @@ export function workerSnapshot(deps: Pick<Deps, 'caches'>, worker: Worker, deman
   const used = sumDemands(known);
   used.storage += keptBy(deps, name).storage;
   return {
-    name,
-    phase: status?.phase ?? 'Pending',
+    ...hostOf(worker, template),
     schedulable: offer !== undefined && isTrue(status, 'Schedulable') && status?.unreachableSince === undefined && known.length === sessions.length,
     // The spec, too: nothing is placed between a person's wish and the pass that obeys it.
     draining: status?.phase === 'Draining' || spec.desiredState !== 'Running' || status?.drain !== undefined || isDeleting(worker),
-    provider: spec.provider,
-    license: status?.license?.product,
-    nodeLimit: offer ? nodeLimitOf(offer, status?.license) : 0,
-    declared: offer?.resources ?? { cpu: 0, memory: 0, storage: 0 },
     used,
     sessions: sessions.length,
-    portRange: offer?.ports ?? DEFAULT_PORT_RANGE,
     takenPorts: takenPorts(labs.map((lab) => lab.spec), status?.foreignPorts),
-    imageName: status?.imageName,
-    cmlVersion: status?.cmlVersion,
-    nodeDefinitions: status?.nodeDefinitions && new Set(status.nodeDefinitions),
-    nestedVirtualization: hasNestedVirtualization(worker, template),
     reusableLabs: labs.flatMap((lab) => reusableLab(deps, lab) ?? []),
   };
 }
@@ -148,9 +139,4 @@ export function keptBy(deps: Pick<Deps, 'caches'>, workerName: string): { storag
 function storageOf(deps: Pick<Deps, 'caches'>, { spec: { source, definitionRef } }: Lab): number {
   const definition = source === 'WarmPool' ? deps.caches.definitions.get(`${definitionRef.namespace}/${definitionRef.name}`) : undefined;
   return definition ? parseResources(definition.spec.resources).storage : 0;
-}
-
-/** A static host says it itself; on EC2 only bare-metal types can (contract §3.3). */
-function hasNestedVirtualization(worker: Worker, template: WorkerTemplate | undefined): boolean {
-  return worker.spec.provider === 'static' ? worker.status?.nestedVirtualization === true : /\.metal(-|$)/.test(template?.spec.instanceType ?? '');
 }

@@ -15,7 +15,7 @@ import { PermanentStepError, stepDone, stepSkipped, stepWait } from './step.ts';
 import type { CmlNode } from '../../../clients/cml/port.ts';
 import type { DeviceNode } from '../../../core/topology/devices.ts';
 import type { Topology } from '../../../core/topology/parse.ts';
-import type { FrozenDefinition } from '../../revisions.ts';
+import type { FrozenDefinition } from '../../../core/frozen-definition.ts';
 import type { Step, StepContext } from './step.ts';
 
 /** Reading a topology takes many times as long as filling its ports in, and a frozen version never changes. */

@@ -6,7 +6,7 @@ import type { CallOptions } from '../../../clients/call.ts';
 import type { CmlPort } from '../../../clients/cml/port.ts';
 import type { SessionStatus, SessionWorld, Signal } from '../../../core/session/world.ts';
 import type { Deps } from '../../deps.ts';
-import type { FrozenDefinition } from '../../revisions.ts';
+import type { FrozenDefinition } from '../../../core/frozen-definition.ts';
 import type { Logger } from '../../../telemetry/log.ts';
 
 export type StepResult =
