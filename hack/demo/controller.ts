@@ -13,7 +13,7 @@ export interface ControllerOptions {
   readonly leash: string;
   /** The program (hack/bundle). */
   readonly bundle: string;
-  /** All of its environment but PATH and the ports, which are any free ones of 127.0.0.1. */
+  /** All of its environment but PATH and the ports, which are any free ones of 127.0.0.1. No Service sends to it, so it drains nothing unless told to. */
   readonly environment: Readonly<Record<string, string>>;
   /** A file that does not exist yet. */
   readonly logFile: string;
@@ -41,7 +41,7 @@ export interface Controller {
  * @throws ProcessEndedError with the end of its log when it ends before that
  */
 export async function startController({ leash, bundle, environment, logFile }: ControllerOptions): Promise<Controller> {
-  const env = { PATH: process.env['PATH'], INGEST_PORT: '0', OPS_PORT: '0', WEB_PORT: '0', LISTEN_HOST: '127.0.0.1', ...environment };
+  const env = { PATH: process.env['PATH'], INGEST_PORT: '0', OPS_PORT: '0', WEB_PORT: '0', LISTEN_HOST: '127.0.0.1', DRAIN_DELAY: '0s', ...environment };
   const child = startLeashed(leash, process.execPath, [...NODE_FLAGS, bundle], logFile, env);
   const { ingestPort, opsPort, webPort } = await readyOrEnded(child, 'lablet-controller', async (signal) => {
     const ports = await listeningPorts(logFile, signal);

@@ -79,6 +79,7 @@ const schema = z.object({
   LICENSE_SUPERSET: z.enum(['true', 'false']).default('false').transform((text) => text === 'true'),
   ORPHAN_INSTANCE_POLICY: z.enum(['Report', 'Terminate']).default('Report'),
   WATCH_NAMESPACES: list,
+  DRAIN_DELAY: z.string().regex(/^[0-9]{1,3}s$/, 'must be a number of seconds such as 5s; 0s is at once').default('5s').transform((text) => parseInt(text, 10) * 1000),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   CLUSTER_ID: z.string().regex(/^[0-9a-f]{4}$/, 'must be 4 hexadecimal digits in lower case').optional(),
   POD_NAMESPACE: z.string().default('lablet-system'),

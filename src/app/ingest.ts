@@ -27,6 +27,8 @@ export interface IngestOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly isReady: () => boolean;
+  /** See `IngestServerOptions`. */
+  readonly isLeaving?: () => boolean;
   readonly listening: (port: number) => void;
   /** How often files are looked at, in milliseconds. @default 5_000 */
   readonly reloadEveryMs?: number;
@@ -50,7 +52,7 @@ export async function ingestRunnable(options: IngestOptions): Promise<Runnable> 
     async run(term: Term): Promise<void> {
       const { INGEST_PORT: port, LISTEN_HOST: host } = config;
       server = await startIngestServer({
-        ingest, log, isReady: options.isReady, port, host, authenticate: authenticationOf(options, secret?.current), tls: tls?.current(),
+        ingest, log, isReady: options.isReady, isLeaving: options.isLeaving, port, host, authenticate: authenticationOf(options, secret?.current), tls: tls?.current(),
         turnedAway: (result) => options.metrics.eventsIn.inc({ type: 'other', result }),
       });
       options.listening(server.port);

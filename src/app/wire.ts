@@ -120,12 +120,13 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     caches: [caches.sessions, caches.definitions, caches.labs, caches.workers, caches.templates, caches.namespaces],
     first: [
       opsServer({ port: config.OPS_PORT, host: config.LISTEN_HOST, metrics, ready: () => manager.ready(), healthy: () => manager.healthy(), listening: (opsPort) => log.info({ opsPort }, 'listening') }),
-      await ingestRunnable({ config, ingest, client, clock, log, metrics, isReady: () => manager.ready().ok, listening: (ingestPort) => log.info({ ingestPort }, 'listening') }),
+      await ingestRunnable({ config, ingest, client, clock, log, metrics, isReady: () => manager.serves(), isLeaving: () => !manager.ready().ok, listening: (ingestPort) => log.info({ ingestPort }, 'listening') }),
       httpServer({ name: 'web server', app: webApp({ log, routers: { '/schemas': schemasRouter(), ...archiveRouters(archive, client) } }), port: config.WEB_PORT, host: config.LISTEN_HOST, listening: (webPort) => log.info({ webPort }, 'listening') }),
     ],
     always: [recorder, ...(rejections ? [rejections] : [])],
     leaderOnly: [definitionController(deps), workerController(deps), templateController(deps), labController(deps), schedulerController(deps), scalerController(deps), sessionController(deps), emitter, ...(archive ? [archiveRetention({ store: archive, keepMs: config.ARCHIVE_RETENTION, clock, log })] : [])],
     elector,
+    drainMs: config.DRAIN_DELAY,
   });
   metrics.onScrape(() => {
     for (const [phase, count] of countBy(caches.sessions.list().map((session) => session.status?.phase ?? 'None'))) metrics.sessions.set({ phase }, count);

@@ -33,6 +33,8 @@ export interface IngestServerOptions {
   readonly log: Logger;
   /** False until the caches are filled: requests are asked to come again. */
   readonly isReady: () => boolean;
+  /** True from when on senders should look for another replica: each answer then closes its connection. @default never */
+  readonly isLeaving?: (() => boolean) | undefined;
   /** 0: any free port. */
   readonly port: number;
   /** @default all addresses */
@@ -90,7 +92,7 @@ export async function startIngestServer(options: IngestServerOptions): Promise<I
   };
 }
 
-function ingestApp({ ingest, log, authenticate }: IngestServerOptions, gate: Gate, turnedAway: (why: TurnedAway) => void): Express {
+function ingestApp({ ingest, log, authenticate, isLeaving }: IngestServerOptions, gate: Gate, turnedAway: (why: TurnedAway) => void): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag');
   // No inflating: a few bytes could become many, and no sender compresses.
@@ -104,6 +106,11 @@ function ingestApp({ ingest, log, authenticate }: IngestServerOptions, gate: Gat
     if (refusal) refuse(response, refusal);
     else accepted(response);
   };
+  app.use((_, response, next) => {
+    // A Service moves new connections only: a sender with a lasting one would stay until it breaks.
+    if (isLeaving?.() === true) response.shouldKeepAlive = false;
+    next();
+  });
   app.options(PATHS, handshake);
   app.post(PATHS, gate.pass, ...(authenticate ? [admission(authenticate, log, turnedAway)] : []), readBody, receive);
   app.all(PATHS, wrongMethod);

@@ -3,7 +3,8 @@
  *
  * Start: servers that must answer from the first moment · caches, until each is filled · what runs on
  * every replica · the election, and with each term of leadership what only the leader runs.
- * Stop: readiness fails · leader's work ends and the lease is released · the rest, in reverse order.
+ * Stop: readiness fails, and everything goes on until those who send have been told · leader's work
+ * ends and the lease is released · the rest, in reverse order.
  * Whatever begins work ends before whatever it relies on.
  */
 import type { Logger } from '../telemetry/log.ts';
@@ -35,7 +36,9 @@ export interface ManagerOptions {
   readonly elector?: Elector;
   /** How long the caches may take to fill, in milliseconds. @default 120_000 */
   readonly syncTimeoutMs?: number;
-  /** How long a stop may take in all, in milliseconds; after two thirds of it work is aborted. @default 30_000 */
+  /** How long everything goes on after readiness has failed, in milliseconds: until then a Service may still send to us. @default 0 */
+  readonly drainMs?: number;
+  /** How long a stop may take after that, in milliseconds; after two thirds of it work is aborted. @default 30_000 */
   readonly stopTimeoutMs?: number;
 }
 
@@ -63,8 +66,10 @@ export class StopTimeoutError extends Error {
 
 export class Manager {
   private readonly options: ManagerOptions;
-  private state: 'starting' | 'running' | 'stopping' | 'stopped' = 'starting';
+  private state: 'starting' | 'running' | 'draining' | 'stopping' | 'stopped' = 'starting';
   private failure: Error | undefined;
+  /** Aborts when a part fails. */
+  private readonly broken = new AbortController();
   /** The leader's work of the running term. */
   private term: Group | undefined;
 
@@ -79,6 +84,11 @@ export class Manager {
     return { ok: reasons.length === 0, reasons };
   }
 
+  /** Whether what is sent to this replica all the same is taken: also while it is not ready any more and others are still being told so. */
+  serves(): boolean {
+    return this.state === 'running' || this.state === 'draining';
+  }
+
   /** For /healthz: would a restart help? */
   healthy(): Health {
     return this.failure ? { ok: false, reasons: [this.failure.message] } : { ok: true, reasons: [] };
@@ -89,11 +99,12 @@ export class Manager {
    * @throws CacheSyncError, StopTimeoutError, or what a part failed with
    */
   async run(stop: AbortSignal): Promise<void> {
-    const { clock, log, first = [], always = [], stopTimeoutMs = 30_000 } = this.options;
+    const { clock, log, first = [], always = [], drainMs = 0, stopTimeoutMs = 30_000 } = this.options;
     const stopping = new AbortController();
     const fail = (error: Error): void => {
       this.failure ??= error;
       stopping.abort(error);
+      this.broken.abort(error);
     };
     const onStop = (): void => stopping.abort(stop.reason);
     if (stop.aborted) onStop();
@@ -111,6 +122,7 @@ export class Manager {
       this.state = 'running';
       log.info('running');
       await aborted(stopping.signal);
+      await this.drain(drainMs);
     } catch (error) {
       if (!stopping.signal.aborted) fail(error as Error);
     }
@@ -131,6 +143,14 @@ export class Manager {
     this.state = 'stopped';
     log.info('stopped');
     if (this.failure) throw this.failure;
+  }
+
+  /** Readiness fails and the work goes on; a part that fails, before or meanwhile, ends the wait. */
+  private async drain(ms: number): Promise<void> {
+    if (this.failure || ms === 0) return;
+    this.state = 'draining';
+    this.options.log.info({ ms }, 'draining: not ready any more, still serving');
+    await this.options.clock.sleep(ms, this.broken.signal).catch(() => undefined);
   }
 
   private async fillCaches(stopping: AbortSignal): Promise<void> {

@@ -191,6 +191,15 @@ describe('the endpoint', () => {
     expect([response.status, response.headers.get('retry-after'), turnedAway]).toEqual([503, '1', ['not_ready']]);
   });
 
+  test('goes on taking events while it leaves, and lets go of lasting connections', async () => {
+    let leaving = false;
+    const { url } = await serve(undefined, { isLeaving: () => leaving });
+    expect((await post(url)).headers.get('connection')).toBe('keep-alive');
+    leaving = true;
+    const last = await post(url);
+    expect([last.status, last.headers.get('connection')]).toEqual([202, 'close']);
+  });
+
   test('takes so many requests at a time and asks the others to come again', async () => {
     const release = Promise.withResolvers<undefined>();
     const { url, accepted, turnedAway } = await serve(async () => {

@@ -78,6 +78,40 @@ describe('the manager', () => {
     expect(slow.manager.ready().ok).toBe(false);
   });
 
+  test('told to stop, it is not ready any more and goes on with its work until others have heard of that', async () => {
+    const { manager, story, fill, stop, run, clock } = program({ drainMs: 5_000 });
+    const running = run();
+    expect(manager.serves()).toBe(false);
+    await fill();
+    stop.abort(new Error('SIGTERM'));
+    await clock.advance(4_999);
+    expect(manager.ready()).toEqual({ ok: false, reasons: ['the controller is draining'] });
+    expect([manager.serves(), story.filter((line) => line.endsWith('ends'))]).toEqual([true, []]);
+    await clock.advance(1);
+    await running;
+    expect(manager.serves()).toBe(false);
+    expect(story.slice(-4)).toEqual(['controller ends', 'ingest ends', 'ops ends', 'cache ends']);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('a part that fails ends the wait, and there is none when a part has failed', async () => {
+    const { part } = program();
+    const breaks = Promise.withResolvers<never>();
+    const late = program({ drainMs: 5_000, leaderOnly: [part('fragile', (term) => Promise.race([aborted(term.closing), breaks.promise]))] });
+    const failed = expect(late.run()).rejects.toThrow('out of order');
+    await late.fill();
+    late.stop.abort(new Error('SIGTERM'));
+    await late.clock.settle();
+    expect(late.manager.serves()).toBe(true);
+    breaks.reject(new Error('out of order'));
+    await failed;
+
+    const early = program({ drainMs: 5_000, leaderOnly: [{ name: 'broken', run: async () => Promise.reject(new Error('broken')) }] });
+    const ended = expect(early.run()).rejects.toThrow('broken');
+    await early.fill();
+    await ended;
+  });
+
   test('says what is missing when its caches do not fill within two minutes', async () => {
     const { run, clock, story, manager } = program();
     const failed = expect(run()).rejects.toThrow(CacheSyncError);
