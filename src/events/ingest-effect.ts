@@ -30,6 +30,8 @@ export interface EffectDeps {
 /** What became of the event. `Gone`: the session was deleted meanwhile. `NotReady`: a result came, and its definition cannot be read. */
 export type EffectResult = ConsumeResult | 'Gone' | 'NotReady';
 
+const WRITES_NOTHING: ReadonlySet<EffectResult> = new Set(['Full', 'Duplicate', 'Moot']);
+
 interface Seen {
   readonly session: LabletSession;
   readonly world: SessionWorld;
@@ -53,7 +55,7 @@ export async function storeEffect(deps: EffectDeps, cached: LabletSession, event
     }
     const decision = consume(session, event, world, now);
     result = decision.result;
-    return result === 'Full' || result === 'Duplicate' ? undefined : decision;
+    return WRITES_NOTHING.has(result) ? undefined : decision;
   };
   const write = async (seen: Seen, decision: Consumption): Promise<Seen> => {
     const final = await withReports(deps, seen, event, now, decision);

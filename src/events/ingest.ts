@@ -154,7 +154,7 @@ export class Ingest {
 /** Refused, and not to come again; or let go, since it belongs to no session. */
 const isForGood = ({ status, result }: Verdict): boolean => (status !== 202 && status !== 503) || (status === 202 && result === 'unknown_session');
 
-const WORDS = { Applied: 'applied', Ignored: 'ignored', Deferred: 'deferred', Duplicate: 'duplicate' } as const;
+const WORDS = { Applied: 'applied', Ignored: 'ignored', Moot: 'ignored', Deferred: 'deferred', Duplicate: 'duplicate' } as const;
 
 const TRACE_PARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 

@@ -13,7 +13,8 @@ import type { Situation } from './situation.ts';
 import type { RowId } from './row.ts';
 import type { SessionWorld } from './world.ts';
 
-export type ConsumeResult = 'Applied' | 'Ignored' | 'Deferred' | 'Duplicate' | 'Full';
+/** Moot: it changes nothing, now or when it comes again, so that nothing is written. */
+export type ConsumeResult = 'Applied' | 'Ignored' | 'Deferred' | 'Duplicate' | 'Full' | 'Moot';
 
 export interface Consumption extends Judgement {
   /** Full: the inbox cannot hold the event now; the sender should try again later. */
@@ -38,7 +39,13 @@ export function consume(session: LabletSession, event: ConsumedEvent, world: Ses
   const result = known === 'Applied' || known === 'Deferred' ? known : 'Ignored';
   if (result === 'Deferred' && deferredBytes(s) > INBOX_MAX_DEFERRED_BYTES) return { ...conclude(situation(session, world, now), []), result: 'Full' };
   if (event.receipt) receive(s, event.receipt, result);
+  else if (result === 'Ignored' && isPast(event, session)) return { ...conclude(situation(session, world, now), []), result: 'Moot' };
   return { ...conclude(s, rows), result };
+}
+
+/** A candidate starts and ends once: what LDS says again of it, even under new ids, needs no write to be remembered by. Gradings may be repeated. */
+function isPast({ type }: ConsumedEvent, { status }: LabletSession): boolean {
+  return type.startsWith('lds.') && ['ignore', 'late'].includes(cellFor(type, status?.phase));
 }
 
 /** Puts the event into the inbox as Deferred; of one type the first LDS event and the newest grading event wait. */

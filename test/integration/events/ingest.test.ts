@@ -105,7 +105,8 @@ describe('an event that is answered with 202', () => {
     expect(answers.map(({ status }) => status)).toEqual([202, 202]);
     const { status } = await live(session);
     expect(status?.phase).toBe('Collecting');
-    expect(status?.inbox?.map(({ id }) => id).toSorted()).toEqual(['evt-e', 'evt-s']);
+    // Whichever came first; of a start that is told after the end nothing is kept.
+    expect([['evt-e'], ['evt-s', 'evt-e']]).toContainEqual(status?.inbox?.map(({ id }) => id));
     expect(status?.outbox?.map(({ sequence }) => sequence)).toEqual(status?.outbox?.map((_, i) => i + 1));
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { SESSION_PHASES, INBOX_MAX, INBOX_MAX_DEFERRED_BYTES } from '../../../../src/api/labletsession.ts';
 import { CONSUMED_TYPES } from '../../../../src/api/events.ts';
 import { getCondition } from '../../../../src/core/conditions.ts';
+import { MATRIX } from '../../../../src/core/session/matrix.ts';
 import { event, HOUR, MINUTE, sessionAt, SLOT, Story } from '../../../support/builders.ts';
 import { withoutInbox } from '../../../support/statuses.ts';
 import type { ConsumedType } from '../../../../src/api/events.ts';
@@ -63,25 +64,25 @@ const CELLS: CellCase[] = [
   { type: COMPLETED, where: 'Ready', story: () => at('Ready'), result: 'Ignored', notice: 'UnexpectedResult' },
   { type: FAILED, where: 'Ready', story: () => at('Ready'), result: 'Ignored', notice: 'UnexpectedResult' },
 
-  { type: STARTED, where: 'Running', story: () => at('Running'), result: 'Ignored' },
+  { type: STARTED, where: 'Running', story: () => at('Running'), result: 'Moot' },
   { type: ENDED, where: 'Running', story: () => at('Running'), result: 'Applied', rows: ['T11'], phase: 'Collecting', events: ['grading_session.created', 'session.collecting'] },
   { type: ENDED, where: 'Running without grading', story: () => sessionAt('Running', { definition: { grading: undefined } }), result: 'Applied', rows: ['T12'], phase: 'Stopping', events: ['session.stopping'] },
   { type: COMPLETED, where: 'Running', story: () => at('Running'), result: 'Deferred' },
   { type: FAILED, where: 'Running', story: () => at('Running'), result: 'Deferred' },
 
-  { type: STARTED, where: 'Collecting', story: () => at('Collecting'), result: 'Ignored' },
-  { type: ENDED, where: 'Collecting', story: () => at('Collecting'), result: 'Ignored' },
+  { type: STARTED, where: 'Collecting', story: () => at('Collecting'), result: 'Moot' },
+  { type: ENDED, where: 'Collecting', story: () => at('Collecting'), result: 'Moot' },
   { type: COMPLETED, where: 'Collecting', story: () => at('Collecting'), result: 'Deferred' },
   { type: FAILED, where: 'Collecting', story: () => at('Collecting'), result: 'Applied', phase: 'Collecting' },
 
-  { type: STARTED, where: 'Grading', story: () => at('Grading'), result: 'Ignored' },
-  { type: ENDED, where: 'Grading', story: () => at('Grading'), result: 'Ignored' },
+  { type: STARTED, where: 'Grading', story: () => at('Grading'), result: 'Moot' },
+  { type: ENDED, where: 'Grading', story: () => at('Grading'), result: 'Moot' },
   { type: COMPLETED, where: 'Grading', story: () => at('Grading'), result: 'Applied', rows: ['T15'], phase: 'Stopping', events: ['score_report.created', 'session.graded', 'session.stopping'] },
   { type: FAILED, where: 'Grading', story: () => at('Grading'), result: 'Applied', rows: ['T16'], phase: 'Stopping', events: ['session.stopping'] },
 
   ...(['Stopping', 'Stopped', 'Archived'] as const).flatMap((phase): CellCase[] => [
-    { type: STARTED, where: `${phase}, graded`, story: () => at(phase), result: 'Ignored' },
-    { type: ENDED, where: `${phase}, ended already`, story: () => at(phase), result: 'Ignored' },
+    { type: STARTED, where: `${phase}, graded`, story: () => at(phase), result: 'Moot' },
+    { type: ENDED, where: `${phase}, ended already`, story: () => at(phase), result: 'Moot' },
     { type: COMPLETED, where: `${phase} with a report`, story: () => at(phase), result: 'Ignored' },
     { type: FAILED, where: `${phase} with a report`, story: () => at(phase), result: 'Ignored' },
   ]),
@@ -92,8 +93,8 @@ const CELLS: CellCase[] = [
   { type: FAILED, where: 'Stopping after the grading was given up', story: timedOut, result: 'Ignored' },
   { type: FAILED, where: 'Stopping without a grading', story: () => unscored('Stopping'), result: 'Ignored' },
 
-  { type: STARTED, where: 'Terminated', story: () => at('Terminated'), result: 'Ignored' },
-  { type: ENDED, where: 'Terminated', story: () => at('Terminated'), result: 'Ignored' },
+  { type: STARTED, where: 'Terminated', story: () => at('Terminated'), result: 'Moot' },
+  { type: ENDED, where: 'Terminated', story: () => at('Terminated'), result: 'Moot' },
   { type: COMPLETED, where: 'Terminated with a report', story: () => at('Terminated'), result: 'Ignored' },
   { type: COMPLETED, where: 'Terminated without a report', story: () => unscored('Terminated'), result: 'Applied', events: ['score_report.created', 'session.graded'] },
   { type: FAILED, where: 'Terminated', story: () => unscored('Terminated'), result: 'Ignored' },
@@ -102,8 +103,8 @@ const CELLS: CellCase[] = [
 describe.each(CELLS.map((cell): [string, CellCase] => [`${cell.type} in ${cell.where}`, cell]))('%s', (_, { type, story: make, ...expected }) => {
   test(`is ${expected.result}${expected.rows ? `: ${expected.rows.join(', ')}` : ''}`, () => {
     const story = make();
-    const before = story.phase;
-    const sequence = story.status.sequence ?? 0;
+    const { phase: before, status } = story;
+    const sequence = status.sequence ?? 0;
     const decision = story.consume(event(type, { error: 'it broke' }, { id: 'e1' }));
     expect(decision).toMatchObject({ result: expected.result, rows: expected.rows ?? [] });
     expect(decision.status.phase).toBe(expected.phase ?? before);
@@ -111,7 +112,8 @@ describe.each(CELLS.map((cell): [string, CellCase] => [`${cell.type} in ${cell.w
     const fresh = (decision.status.outbox ?? []).filter((entry) => (entry.sequence ?? 0) > sequence);
     expect(fresh.map((entry) => entry.type.replace('ccm.lablet.', ''))).toEqual(expected.events ?? []);
     expect(fresh.every(({ causationId }) => causationId === 'e1')).toBe(true);
-    expect(decision.status.inbox?.find(({ id }) => id === 'e1')).toMatchObject({ type, result: expected.result });
+    if (expected.result === 'Moot') expect(decision.status).toEqual(status);
+    else expect(decision.status.inbox?.find(({ id }) => id === 'e1')).toMatchObject({ type, result: expected.result });
     expect(decision.reports.length).toBe(expected.events?.includes('score_report.created') ? 1 : 0);
   });
 
@@ -120,7 +122,7 @@ describe.each(CELLS.map((cell): [string, CellCase] => [`${cell.type} in ${cell.w
     const same = event(type, {}, { id: 'e1' });
     story.consume(same);
     const { status } = story;
-    for (let again = 0; again < 2; again++) expect(story.consume(same)).toMatchObject({ result: 'Duplicate', rows: [], reports: [], notices: [], status });
+    for (let again = 0; again < 2; again++) expect(story.consume(same)).toMatchObject({ result: expected.result === 'Moot' ? 'Moot' : 'Duplicate', rows: [], reports: [], notices: [], status });
   });
 
   test('the same news under another id changes nothing but the inbox', () => {
@@ -136,6 +138,11 @@ describe.each(CELLS.map((cell): [string, CellCase] => [`${cell.type} in ${cell.w
 
 test('every type has a cell for every phase', () => {
   for (const type of CONSUMED_TYPES) for (const phase of SESSION_PHASES) expect(CELLS.some((cell) => cell.type === type && cell.where.startsWith(phase))).toBe(true);
+});
+
+test.each([STARTED, ENDED] as const)('%s that is moot once is so in all later phases: it may be forgotten', (type) => {
+  const cells = Object.values(MATRIX[type]);
+  expect(cells.slice(cells.indexOf('ignore')).filter((cell) => cell !== 'ignore' && cell !== 'late')).toEqual([]);
 });
 
 function* permutations<T>(items: readonly T[]): Generator<T[]> {
@@ -322,12 +329,12 @@ describe('the inbox', () => {
 
   test(`remembers the newest ${INBOX_MAX} events, and never forgets one that waits`, () => {
     const story = at('Running');
-    story.consume(event(COMPLETED, {}, { id: 'waiting' }));
-    for (let index = 0; index < 2 * INBOX_MAX; index++) story.consume(event(STARTED, {}, { id: `s${index}` }));
+    story.consume(event(FAILED, {}, { id: 'waiting' }));
+    for (let index = 0; index < 2 * INBOX_MAX; index++) story.consume(event(COMPLETED, {}, { id: `s${index}` }));
     expect(story.status.inbox).toHaveLength(INBOX_MAX);
     expect(story.status.inbox?.[0]).toMatchObject({ id: 'waiting', result: 'Deferred' });
     expect(story.status.inbox?.at(-1)).toMatchObject({ id: `s${2 * INBOX_MAX - 1}` });
-    expect(story.consume(event(STARTED, {}, { id: `s${2 * INBOX_MAX - 1}` })).result).toBe('Duplicate');
+    expect(story.consume(event(COMPLETED, {}, { id: `s${2 * INBOX_MAX - 1}` })).result).toBe('Duplicate');
   });
 
   test('an event that cannot be read back is given up with a warning: it must not stop the session', () => {
@@ -359,6 +366,6 @@ describe('the inbox', () => {
     const story = at('Ready').at(SLOT.end);
     expect(story.consume(event(STARTED)).rows).toEqual(['T9']);
     expect(story.judge().rows).toEqual(['T11']);
-    expect(at('Running').edit({ desiredState: 'Ended' }).consume(event(STARTED))).toMatchObject({ result: 'Ignored', rows: [] });
+    expect(at('Running').edit({ desiredState: 'Ended' }).consume(event(STARTED))).toMatchObject({ result: 'Moot', rows: [] });
   });
 });
