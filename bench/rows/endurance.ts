@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LABLET_SESSIONS } from '../../src/api/kinds.ts';
+import type { ConsumedType } from '../../src/api/events.ts';
 import type { LabletSession } from '../../src/api/labletsession.ts';
 import { readMetrics } from '../support/metrics.ts';
 import { SESSIONS_PER_WORKER } from '../support/manifests.ts';
@@ -14,8 +15,8 @@ const RATE = 200;
 const WORKING = 200;
 /** Whole lives from creation to deletion, a second. */
 const LIVES = 1;
-/** Every so many posts one repeats the one before it. */
-const REPEATED = 10;
+/** Of so many posts one is a result that comes early and is stored (the newest counts), and one repeats the one before it. */
+const TURN = 10;
 const TICK_MS = 50;
 const SAMPLE_MS = 1_000;
 /** The first fifth (two minutes of ten) fills caches and heap. */
@@ -61,31 +62,41 @@ export const endurance: Bench = {
   },
 };
 
-/** Posts `RATE` events a second about the sessions in turn, some twice, as long as `goesOn`; resolves with the answers. */
+/** Posts `RATE` events a second about the sessions in turn, as long as `goesOn`; resolves with the answers. */
 async function stream(url: string, sessions: readonly LabletSession[], goesOn: () => boolean): Promise<number[]> {
   const answers: Promise<number>[] = [];
   const began = performance.now();
-  let last: { session: LabletSession; id: string } | undefined;
+  let last: RequestInit | undefined;
   for (let sent = 0; goesOn();) {
     for (const due = ((performance.now() - began) * RATE) / 1000; sent < due; sent++) {
-      const session = sessions[sent % sessions.length];
+      // Each round begins one further on, so that every session has every kind of event.
+      const session = sessions[(sent + Math.floor(sent / sessions.length)) % sessions.length];
       if (!session) continue;
-      if (last === undefined || sent % REPEATED !== 0) last = { session, id: randomUUID() };
-      answers.push(postStarted(url, last.session, last.id));
+      if (!last || sent % TURN !== 0) last = sent % TURN === 1 ? graded(session) : started(session);
+      answers.push(post(url, last));
     }
     await sleep(TICK_MS);
   }
   return Promise.all(answers);
 }
 
-/** What a candidate's page might repeat: the first starts the work, the others change nothing and are remembered for their ids. */
-async function postStarted(url: string, { status }: LabletSession, id: string): Promise<number> {
+/** What a candidate's page might repeat: the first starts the work, the others change nothing. */
+function started({ status }: LabletSession): RequestInit {
   const ldsSessionId = status?.userSession?.ldsSessionId ?? '';
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', 'ce-specversion': '1.0', 'ce-id': id, 'ce-source': '/bench/lds', 'ce-type': 'lds.session.started', 'ce-time': new Date().toISOString() },
-    body: JSON.stringify({ session_id: ldsSessionId, lds_session_id: ldsSessionId }),
-  }).catch(() => undefined);
+  return cloudEvent('lds.session.started', { session_id: ldsSessionId, lds_session_id: ldsSessionId });
+}
+
+/** Waits in the status until the session is graded, in the place of the one before it. */
+const graded = ({ metadata }: LabletSession): RequestInit => cloudEvent('grading.session.completed', { lablet_session_id: metadata.uid, score: 71, max_score: 100 });
+
+const cloudEvent = (type: ConsumedType, data: object): RequestInit => ({
+  method: 'POST',
+  headers: { 'content-type': 'application/json', 'ce-specversion': '1.0', 'ce-id': randomUUID(), 'ce-source': '/bench/outside', 'ce-type': type, 'ce-time': new Date().toISOString() },
+  body: JSON.stringify(data),
+});
+
+async function post(url: string, request: RequestInit): Promise<number> {
+  const response = await fetch(url, request).catch(() => undefined);
   await response?.arrayBuffer();
   return response?.status ?? 0;
 }
