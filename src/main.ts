@@ -2,6 +2,7 @@
 /** Signals and exit codes; the program itself is in src/app/wire.ts. 0: stopped as told · 1: failed · 2: wrong configuration. */
 import { Command } from 'commander';
 import { archiveCommand } from './app/archive-command.ts';
+import { checkCommand } from './app/check-command.ts';
 import { ConfigError, readConfig } from './app/config.ts';
 import { wire } from './app/wire.ts';
 import { ConfigurationError } from './kube/errors.ts';
@@ -14,6 +15,7 @@ const program = new Command('lablet-controller')
   .action(run);
 const configFile = (): string | undefined => program.opts<{ config?: string }>().config;
 program.addCommand(archiveCommand(configFile, (line) => void process.stdout.write(`${line}\n`)));
+program.addCommand(checkCommand((line) => void process.stdout.write(`${line}\n`)));
 
 async function run(): Promise<void> {
   const { manager, log, close } = await wire(readConfig(process.env, configFile()));

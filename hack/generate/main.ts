@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { chart } from './chart.ts';
 import { crds } from './crds.ts';
 import { eventGuide } from './event-guide.ts';
 import { eventSchemas } from './event-schemas.ts';
@@ -16,7 +17,7 @@ import { apiReference } from './reference.ts';
 import { sampleTopology } from './samples.ts';
 import { workerLifecycle } from './worker-lifecycle.ts';
 
-const GENERATORS: readonly Generator[] = [lifecycle, workerLifecycle, crds, rbac, apiReference, eventSchemas, eventGuide, knative, sampleTopology];
+const GENERATORS: readonly Generator[] = [lifecycle, workerLifecycle, crds, rbac, apiReference, eventSchemas, eventGuide, knative, chart, sampleTopology];
 const root = resolve(import.meta.dirname, '../..');
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
