@@ -91,6 +91,8 @@ const schema = z.object({
 });
 
 export type Config = Readonly<z.output<typeof schema>>;
+/** The names of all variables. */
+export const VARIABLES: readonly string[] = Object.keys(schema.shape);
 
 /**
  * Reads the configuration.

@@ -12,6 +12,8 @@ left out, so that the program's own default holds.
 {{- range $name, $value := $v.timeouts }}{{ $timeouts = append $timeouts (printf "%s=%v" $name $value) }}{{ end }}
 {{- $aliases := list }}
 {{- range $alias, $type := $v.ingest.typeAliases }}{{ $aliases = append $aliases (printf "%s=%s" $alias $type) }}{{ end }}
+{{- $attributes := list }}
+{{- range $name, $value := $v.tracing.resourceAttributes }}{{ $attributes = append $attributes (printf "%s=%s" $name (urlquery $value | replace "+" "%20")) }}{{ end }}
 {{- $plain := dict
   "INGEST_PORT" $v.ports.ingest
   "OPS_PORT" $v.ports.ops
@@ -46,6 +48,15 @@ left out, so that the program's own default holds.
   "LOG_LEVEL" $v.logLevel
   "CLUSTER_ID" $v.clusterId
   "TIMEOUTS" (join "," $timeouts)
+  "OTEL_EXPORTER_OTLP_ENDPOINT" $v.tracing.endpoint
+  "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" $v.tracing.tracesEndpoint
+  "OTEL_EXPORTER_OTLP_PROTOCOL" $v.tracing.protocol
+  "OTEL_TRACES_SAMPLER" $v.tracing.sampler
+  "OTEL_TRACES_SAMPLER_ARG" $v.tracing.samplerRatio
+  "OTEL_TRACES_EXPORTER" $v.tracing.exporter
+  "OTEL_SERVICE_NAME" $v.tracing.serviceName
+  "OTEL_RESOURCE_ATTRIBUTES" (join "," $attributes)
+  "OTEL_SDK_DISABLED" $v.tracing.disabled
   "HTTPS_PROXY" $v.proxy.https
   "HTTP_PROXY" $v.proxy.http
   "NO_PROXY" (join "," $v.proxy.noProxy)
@@ -62,23 +73,27 @@ left out, so that the program's own default holds.
 {{- end }}
 {{- with $v.cloudEvents.sinksSecret }}{{ if .name }}
 - name: CLOUDEVENTS_SINK_URL
-  valueFrom: {secretKeyRef: {name: {{ .name }}, key: {{ .key }}}}
+  valueFrom: {secretKeyRef: {name: {{ .name | quote }}, key: {{ .key | quote }}}}
 {{- end }}{{ end }}
 {{- with $v.cloudEvents.eventGridSecret }}{{ if .name }}
 - name: EVENTGRID_KEY
-  valueFrom: {secretKeyRef: {name: {{ .name }}, key: {{ .key }}}}
+  valueFrom: {secretKeyRef: {name: {{ .name | quote }}, key: {{ .key | quote }}}}
+{{- end }}{{ end }}
+{{- with $v.tracing.headersSecret }}{{ if .name }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom: {secretKeyRef: {name: {{ .name | quote }}, key: {{ .key | quote }}}}
 {{- end }}{{ end }}
 {{- with $v.aws.credentialsSecret }}
 - name: AWS_ACCESS_KEY_ID
-  valueFrom: {secretKeyRef: {name: {{ . }}, key: AWS_ACCESS_KEY_ID}}
+  valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: AWS_ACCESS_KEY_ID}}
 - name: AWS_SECRET_ACCESS_KEY
-  valueFrom: {secretKeyRef: {name: {{ . }}, key: AWS_SECRET_ACCESS_KEY}}
+  valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: AWS_SECRET_ACCESS_KEY}}
 {{- end }}
 {{- with $v.proxy.secret }}
 - name: HTTPS_PROXY
-  valueFrom: {secretKeyRef: {name: {{ . }}, key: HTTPS_PROXY, optional: true}}
+  valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: HTTPS_PROXY, optional: true}}
 - name: HTTP_PROXY
-  valueFrom: {secretKeyRef: {name: {{ . }}, key: HTTP_PROXY, optional: true}}
+  valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: HTTP_PROXY, optional: true}}
 {{- end }}
 {{- with $v.extraEnv }}
 {{ toYaml . }}

@@ -27,7 +27,7 @@ app.kubernetes.io/component: controller
 
 {{- define "lablet.subject" -}}
 - kind: ServiceAccount
-  name: {{ .Values.serviceAccount.name }}
+  name: {{ .Values.serviceAccount.name | quote }}
   namespace: {{ .Release.Namespace }}
 {{- end }}
 

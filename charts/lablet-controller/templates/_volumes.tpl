@@ -4,28 +4,28 @@
   emptyDir: {sizeLimit: 256Mi}
 {{- with .Values.ingest.secret.name }}
 - name: ingest-secret
-  secret: {secretName: {{ . }}}
+  secret: {secretName: {{ . | quote }}}
 {{- end }}
 {{- with .Values.ingest.tls.secret }}
 - name: ingest-tls
-  secret: {secretName: {{ . }}}
+  secret: {secretName: {{ . | quote }}}
 {{- end }}
 {{- with .Values.ingest.clientCa.secret }}
 - name: ingest-client-ca
-  secret: {secretName: {{ . }}}
+  secret: {secretName: {{ . | quote }}}
 {{- end }}
 {{- with .Values.trust }}
 {{- if .configMap }}
 - name: trust
-  configMap: {name: {{ .configMap }}}
+  configMap: {name: {{ .configMap | quote }}}
 {{- else if .secret }}
 - name: trust
-  secret: {secretName: {{ .secret }}}
+  secret: {secretName: {{ .secret | quote }}}
 {{- end }}
 {{- end }}
 {{- if .Values.persistence.enabled }}
 - name: data
-  persistentVolumeClaim: {claimName: {{ .Values.persistence.existingClaim | default (include "lablet.name" .) }}}
+  persistentVolumeClaim: {claimName: {{ .Values.persistence.existingClaim | default (include "lablet.name" .) | quote }}}
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
