@@ -2,8 +2,8 @@
  * Which worker a session gets: filters in order, then a score (contract, §3). Pure: a snapshot in, an answer out.
  * The leader keeps the snapshot as its assumed state, so that a decision never waits for the watch to catch up.
  */
-import picomatch from 'picomatch';
 import { compareCmlVersions } from '../api/cml-version.ts';
+import { matchesGlob } from './glob.ts';
 import { allocatePorts, hasFree } from './ports.ts';
 import type { AllocatedPort, PortRange, PortTemplate } from './ports.ts';
 import type { Interval } from './capacity-profile.ts';
@@ -101,25 +101,12 @@ function imageFits(worker: WorkerSnapshot, demand: Demand): boolean {
   const has = (definitions: readonly string[]): boolean => worker.nodeDefinitions === undefined || definitions.every((definition) => worker.nodeDefinitions?.has(definition));
   if (!has(demand.nodeDefinitions)) return false;
   return demand.images.every((image) => {
-    if (image.namePattern && worker.provider === 'ec2' && !matcherOf(image.namePattern)(worker.imageName ?? '')) return false;
+    if (image.namePattern && worker.provider === 'ec2' && !matchesGlob(image.namePattern, worker.imageName ?? '')) return false;
     const { cmlVersion } = worker;
     if (image.cmlVersionMin && (!cmlVersion || compareCmlVersions(cmlVersion, image.cmlVersionMin) < 0)) return false;
     if (image.cmlVersionMax && (!cmlVersion || compareCmlVersions(cmlVersion, image.cmlVersionMax) > 0)) return false;
     return has(image.nodeDefinitions ?? []);
   });
-}
-
-const MATCHERS_MAX = 1000;
-const matchers = new Map<string, (name: string) => boolean>();
-
-/** Globs are asked about for every worker, and compiled once. */
-function matcherOf(glob: string): (name: string) => boolean {
-  const known = matchers.get(glob);
-  if (known) return known;
-  const made = picomatch(glob);
-  if (matchers.size >= MATCHERS_MAX) matchers.clear();
-  matchers.set(glob, made);
-  return made;
 }
 
 const READINESS = ['Wiped', 'Defined', 'Stopped'];
