@@ -10,7 +10,7 @@ import { AlreadyExistsError } from '../../../kube/errors.ts';
 import { Secret } from '../../../clients/secret.ts';
 import { holdsPage, noteReleased, releasePage } from '../lds-release.ts';
 import { workerAddress } from '../../worker/cml.ts';
-import { stepDone, stepSkipped } from './step.ts';
+import { PermanentStepError, stepDone, stepSkipped } from './step.ts';
 import type { LdsDevice as DeviceForLds, LdsPort } from '../../../clients/lds/port.ts';
 import type { LdsDevice } from '../../../core/topology/devices.ts';
 import type { Step, StepContext } from './step.ts';
@@ -71,18 +71,24 @@ async function storeLaunchUrl(context: StepContext, url: Secret<string>): Promis
   const secret = {
     metadata: {
       name: launchSecretName(name), ...(namespace === undefined ? {} : { namespace }), labels: { [LABELS.managedBy]: MANAGER, [LABELS.sessionUid]: uid },
-      ownerReferences: [{ apiVersion: API_VERSION, kind: LABLET_SESSIONS.kind, name, uid, controller: true, blockOwnerDeletion: false }],
+      ownerReferences: [{ apiVersion: API_VERSION, kind: LABLET_SESSIONS.kind, name, uid, controller: true }],
     },
     immutable: true,
     stringData: { login_url: url.reveal() },
   };
+  const { client } = context.deps;
   try {
-    await context.deps.client.create(SECRETS, secret, context.call());
+    await client.create(SECRETS, secret, context.call());
   } catch (error) {
     if (!(error instanceof AlreadyExistsError)) throw error;
+    const existing = await client.get(SECRETS, secret.metadata.name, namespace, context.call());
+    // Its name follows from the session's: whoever may name a session must not have any Secret removed by that.
+    if (!existing.metadata.ownerReferences?.some((owner) => owner.uid === uid)) {
+      throw new PermanentStepError(`Secret ${namespace ?? ''}/${secret.metadata.name} exists and is not of this session: remove it, or book under another name`);
+    }
     // Of an earlier attempt, with another URL: immutable, hence made anew.
-    await context.deps.client.delete(SECRETS, secret.metadata.name, namespace, context.call());
-    await context.deps.client.create(SECRETS, secret, context.call());
+    await client.delete(SECRETS, secret.metadata.name, namespace, { ...context.call(), preconditions: { uid: existing.metadata.uid } });
+    await client.create(SECRETS, secret, context.call());
   }
 }
 
