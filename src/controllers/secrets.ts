@@ -25,27 +25,30 @@ export class MissingSecretError extends Error {
 export class SecretReader {
   private readonly client: KubeClient;
   private readonly clock: Clock;
-  private readonly kept = new Map<string, { at: number; data: Record<string, string> }>();
+  private readonly kept = new Map<string, { at: number; data: ReadonlyMap<string, string> }>();
 
   constructor(client: KubeClient, clock: Clock) {
     this.client = client;
     this.clock = clock;
   }
 
-  /** All keys of a Secret, decoded. @throws MissingSecretError, KubeError */
-  async read(namespace: string, name: string, { fresh = false, ...options }: Call): Promise<Record<string, string>> {
+  /** All keys of a Secret, decoded; a Map, since a definition may ask for a key called `constructor`. @throws MissingSecretError, KubeError */
+  async read(namespace: string, name: string, { fresh = false, ...options }: Call): Promise<ReadonlyMap<string, string>> {
     const key = `${namespace}/${name}`;
     const kept = this.kept.get(key);
     if (kept && !fresh && this.clock.monotonic() - kept.at < KEEP_MS) return kept.data;
     const data = await this.fetch(namespace, name, options);
-    this.kept.set(key, { at: this.clock.monotonic(), data });
+    const now = this.clock.monotonic();
+    // What is too old to be used is not held on to: there is a launch URL for each session.
+    for (const [other, { at }] of this.kept) if (now - at >= KEEP_MS) this.kept.delete(other);
+    this.kept.set(key, { at: now, data });
     return data;
   }
 
   /** One key of a Secret. @throws MissingSecretError */
   async value(namespace: string, ref: { name: string; key?: string | undefined }, fallbackKey: string, options: { signal: AbortSignal; fresh?: boolean }): Promise<string> {
     const key = ref.key ?? fallbackKey;
-    const value = (await this.read(namespace, ref.name, options))[key];
+    const value = (await this.read(namespace, ref.name, options)).get(key);
     if (value === undefined) throw new MissingSecretError(`Secret ${namespace}/${ref.name} has no key ${key}; add it`);
     return value;
   }
@@ -53,7 +56,7 @@ export class SecretReader {
   /** One key of a Secret, always read anew; null if the Secret or the key is gone. */
   async optional(namespace: string, name: string, key: string): Promise<string | null> {
     try {
-      return (await this.read(namespace, name, OPTIONAL))[key] ?? null;
+      return (await this.read(namespace, name, OPTIONAL)).get(key) ?? null;
     } catch (error) {
       if (error instanceof MissingSecretError) return null;
       throw error;
@@ -64,15 +67,15 @@ export class SecretReader {
   async credentials(key: string, options: { signal: AbortSignal; fresh: boolean }): Promise<Credentials> {
     const [namespace = '', name = ''] = key.split('/');
     const data = await this.read(namespace, name, options);
-    const { username, password } = data;
+    const [username, password] = [data.get('username'), data.get('password')];
     if (username === undefined || password === undefined) throw new MissingSecretError(`Secret ${key} needs the keys username and password`);
-    return { username, password, ca: data['ca.crt'] };
+    return { username, password, ca: data.get('ca.crt') };
   }
 
-  private async fetch(namespace: string, name: string, options: CallOptions): Promise<Record<string, string>> {
+  private async fetch(namespace: string, name: string, options: CallOptions): Promise<ReadonlyMap<string, string>> {
     try {
       const secret = await this.client.get(SECRETS, name, namespace, options);
-      return Object.fromEntries(Object.entries(secret.data ?? {}).map(([field, value]) => [field, Buffer.from(value, 'base64').toString('utf8')]));
+      return new Map(Object.entries(secret.data ?? {}).map(([field, value]) => [field, Buffer.from(value, 'base64').toString('utf8')]));
     } catch (error) {
       if (error instanceof NotFoundError) throw new MissingSecretError(`Secret ${namespace}/${name} does not exist; create it`);
       throw error;

@@ -44,7 +44,8 @@ async function fromConfigMap(deps: Pick<Deps, 'client'>, definition: LabletDefin
   const missing = (message: string): Content => ({ state: 'missing', reason: 'SourceNotFound', message });
   try {
     const { data, binaryData } = await deps.client.get(CONFIGMAPS, name, namespace, { signal });
-    const [text, binary] = [data?.[key], binaryData?.[key]];
+    // By Map: the key is the user's, and `constructor` would be found on any object.
+    const [text, binary] = [new Map(Object.entries(data ?? {})).get(key), new Map(Object.entries(binaryData ?? {})).get(key)];
     if (text === undefined && binary === undefined) {
       const keys = [...Object.keys(data ?? {}), ...Object.keys(binaryData ?? {})].slice(0, 10);
       return missing(`ConfigMap ${namespace}/${name} has no key ${key}; it has ${keys.length > 0 ? keys.join(', ') : 'none'}. Correct the key in spec.topology.configMapRef, or add it.`);
