@@ -21,11 +21,13 @@ const SECRET_NAMES = new Set([
 /** Deep enough for every object that we log; below it nothing is shown rather than shown unchecked. */
 const DEEPEST = 8;
 
+// Each is linear in the length of the text, since strangers choose what some of it says.
 const SHAPES: readonly (readonly [RegExp, string])[] = [
-  [/\b(Bearer|Basic|SharedAccessSignature)\s+[\w.~+/=%&:-]{6,}/gi, `$1 ${REDACTED}`],
-  [/(\w:\/\/)[^\s/@:]*:[^\s/@]+@/g, `$1${REDACTED}@`],
-  [/([?&](?:token|access_token|key|sig|signature|password|code|x-amz-signature|x-amz-credential|x-amz-security-token)=)[^\s&#"']+/gi, `$1${REDACTED}`],
-  [/\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g, REDACTED],
+  [/\b(Bearer|Basic|SharedAccessSignature|SharedAccessKey)\s+[\w.~+/=%&:-]{6,}/gi, `$1 ${REDACTED}`],
+  // Up to the last @ before the path: an @ in a password is often left as it is.
+  [/(\w:\/\/)[^\s/]*@/g, `$1${REDACTED}@`],
+  [/([?&](?:token|access_token|key|aeg-sas-key|sig|signature|password|code|x-amz-signature|x-amz-credential|x-amz-security-token)=)[^\s&#"']+/gi, `$1${REDACTED}`],
+  [/(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g, REDACTED],
 ];
 
 /** `text` without the credentials that can be told by their shape (bearer tokens, JWTs, user:password@, ?token=). */
