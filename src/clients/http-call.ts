@@ -39,10 +39,15 @@ export function isRepeatable(call: HttpCall): boolean {
   return call.repeatable ?? ['GET', 'PUT', 'DELETE'].includes(call.method);
 }
 
-/** What no error text may repeat, as it is and as it stands in JSON. */
+/** What no error text may repeat: as it is, as it stands in JSON, and as it stands in a form or a URL. */
 export function secretsOf(call: HttpCall): string[] {
-  const authorization = call.headers?.['authorization']?.split(' ').at(-1) ?? '';
-  return [...(call.secrets ?? []), authorization].flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
+  const [scheme = '', given = ''] = call.headers?.['authorization']?.split(' ') ?? [];
+  // A service that refuses Basic may tell the password that it has decoded.
+  const password = scheme === 'Basic' ? Buffer.from(given, 'base64').toString('utf8').replace(/^[^:]*:/, '') : '';
+  return [...(call.secrets ?? []), given, password].flatMap((secret) => {
+    const form = new URLSearchParams([['', secret]]).toString().slice(1);
+    return [secret, JSON.stringify(secret).slice(1, -1), form, form.replaceAll('+', '%20')];
+  });
 }
 
 /**

@@ -37,6 +37,19 @@ test('a CML that repeats what it was sent gets no password, token or licence int
   await cml.close();
 });
 
+test('a service that decodes what it was sent gets no password into an error either', async () => {
+  const password = 'pass word&1';
+  const decoded: Answer = (response, request) => {
+    const given = Buffer.from(request.authorization?.split(' ')[1] ?? '', 'base64').toString('utf8');
+    json({ description: `refused ${given} as form ${new URLSearchParams({ password }).toString()} in /login/${encodeURIComponent(password)}` }, 400)(response, request);
+  };
+  server = await startScriptedServer([decoded]);
+  const lds = new LdsClient({ endpoint: server.url, credentials: async () => ({ username: 'admin', password }) });
+  const text = await shown(lds.session('s', options));
+  for (const form of [password, 'pass+word', 'pass%20word']) expect(text).not.toContain(form);
+  await lds.close();
+});
+
 test('an LDS that repeats what it was sent gets no password into an error', async () => {
   server = await startScriptedServer([parrot]);
   const lds = new LdsClient({ endpoint: server.url, credentials });
