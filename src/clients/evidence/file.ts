@@ -12,10 +12,11 @@ export function fileEvidence(url: string): EvidenceStore {
     async put(key, content, { signal }) {
       const path = resolve(root, key);
       if (!path.startsWith(root + sep)) throw new RangeError(`evidence key ${JSON.stringify(key)} leaves the evidence directory`);
-      await mkdir(dirname(path), { recursive: true });
+      // Configurations of candidates, and the passwords in them, are for nobody else on the machine.
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       // A reader sees the old file or the new one, never half of it.
       const temporary = `${path}.${randomUUID()}`;
-      await writeFile(temporary, content, { signal });
+      await writeFile(temporary, content, { signal, mode: 0o600 });
       await rename(temporary, path);
       return { uri: pathToFileURL(path).href, sha256: createHash('sha256').update(content).digest('hex') };
     },

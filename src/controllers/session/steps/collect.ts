@@ -1,5 +1,6 @@
 /** Pipeline `collect_evidence`: what the candidate left behind is kept before anything is stopped, and the GradingEngine gets its pod. */
 import { createHash } from 'node:crypto';
+import { sha256Hex } from '../../../core/canonical.ts';
 import { gradingPod } from '../../../core/topology/devices.ts';
 import { candidateId } from '../../../core/session/world.ts';
 import { workerAddress } from '../../worker/cml.ts';
@@ -33,6 +34,14 @@ export const captureConfigs: Step = async (context) => {
   return stepDone(`topology.json ${stored.sha256}`);
 };
 
+const NAME_MAX = 180;
+
+/** A label as a part of a file name: nothing in it leads elsewhere, and it fits, however a topology calls its nodes. */
+function fileName(label: string): string {
+  const encoded = encodeURIComponent(label.toWellFormed());
+  return encoded.length <= NAME_MAX ? encoded : `${encoded.slice(0, NAME_MAX)}-${sha256Hex(label).slice(0, 8)}`;
+}
+
 /** What each console has shown. */
 export const captureScreenshots: Step = async (context) => {
   const { evidence } = context.deps;
@@ -43,7 +52,7 @@ export const captureScreenshots: Step = async (context) => {
   for (const node of await cml.nodes(id, context.call())) {
     for (const console of node.consoles) {
       const log = await cml.consoleLog(id, node.id, console.line, context.call());
-      const stored = await evidence.put(key(context, `consoles/${encodeURIComponent(node.label)}-${console.line}.log`), bytes(log), context.call());
+      const stored = await evidence.put(key(context, `consoles/${fileName(node.label)}-${console.line}.log`), bytes(log), context.call());
       hash.update(`${stored.sha256}\n`);
     }
   }
