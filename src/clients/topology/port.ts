@@ -21,7 +21,7 @@ export interface TopologySource {
  * Why a source gave no topology; reasons of the condition `Synced`:
  * - `SourceNotFound` it answers that there is nothing (404, 410, no such bucket or key).
  * - `SourceForbidden` it does not let us read (401, 403, no AWS credentials).
- * - `SourceBlocked` the name leads to an internal address that TOPOLOGY_ALLOW_HOSTS does not allow.
+ * - `SourceBlocked` the name leads to an internal address that TOPOLOGY_ALLOW_HOSTS does not allow, or to where evidence or the archive is kept.
  * - `SourceInvalid` the URI, a redirect or the answer is not of the kind that can be read.
  * - `SourceUnavailable` no answer, or a 5xx: worth another try as it is.
  * - `TopologyTooLarge` more bytes than a topology may have.

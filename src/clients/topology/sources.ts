@@ -11,13 +11,15 @@ export interface TopologySourcesOptions {
   readonly allowHosts: readonly string[];
   /** More bytes than this are no topology. */
   readonly maxBytes: number;
+  /** EVIDENCE_URL and ARCHIVE_URL, where they are in S3. */
+  readonly keepOut?: readonly string[] | undefined;
   readonly onCall?: OnCall | undefined;
 }
 
 /** Every kind of URI that a definition may name, behind one source. */
-export function createTopologySources({ s3, allowHosts, maxBytes, onCall }: TopologySourcesOptions): TopologySource & { close(): Promise<void> } {
+export function createTopologySources({ s3, allowHosts, maxBytes, keepOut, onCall }: TopologySourcesOptions): TopologySource & { close(): Promise<void> } {
   const http = new HttpTopologySource({ guard: new AddressGuard(allowHosts), maxBytes, onCall });
-  const objects = new S3TopologySource({ s3, maxBytes });
+  const objects = new S3TopologySource({ s3, maxBytes, keepOut });
   return {
     read: (uri, options) => (uri.startsWith('s3:') ? objects : http).read(uri, options),
     close: () => http.close(),
