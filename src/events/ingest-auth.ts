@@ -71,7 +71,8 @@ function notAllowed(names: readonly string[]): Refusal {
  */
 function bearerOf(request: IncomingMessage): string | Refusal {
   const [scheme, inHeader] = /^(\S+) +(\S+) *$/.exec(request.headers.authorization ?? '')?.slice(1) ?? [];
-  const inQuery = new URL(request.url ?? '/', 'http://ingest').searchParams.getAll('access_token');
+  // Not as a URL: a request line may hold what is none.
+  const inQuery = new URLSearchParams((request.url ?? '').replace(/^[^?]*/, '')).getAll('access_token');
   const given = [...(scheme?.toLowerCase() === 'bearer' && inHeader !== undefined ? [inHeader] : []), ...inQuery];
   if (given.length > 1) return { status: 400, message: 'give the token once, in the Authorization header or in access_token' };
   return given[0] ?? NEEDED;
