@@ -1,13 +1,11 @@
 /** The ingest endpoint as a part of the program: it listens from the first moment and asks to come again until the caches are filled. */
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
-import { bulkhead } from 'cockatiel';
 import { mtlsAuth, secretAuth, tokenAuth } from '../events/ingest-auth.ts';
 import { startIngestServer } from '../events/ingest-server.ts';
-import { TokenReviews } from '../events/token-reviews.ts';
-import { whoIs } from '../kube/access-review.ts';
 import { aborted } from '../runtime/runnable.ts';
 import { WatchedFileError, WatchedFiles } from '../runtime/watched-files.ts';
+import { tokenReviews } from './token-reviews.ts';
 import type { Ingest } from '../events/ingest.ts';
 import type { Authenticate } from '../events/ingest-auth.ts';
 import type { IngestServer, TlsMaterial } from '../events/ingest-server.ts';
@@ -34,17 +32,16 @@ export interface IngestOptions {
   readonly reloadEveryMs?: number;
 }
 
-/** A review must not hold a sender for long: it comes again. */
-const REVIEW_TIMEOUT_MS = 5000;
-/** Reviews at a time: strangers with tokens of no worth must not take the connections that status writes need. */
-const REVIEWS_AT_A_TIME = 8;
 const SECRET_MIN_LENGTH = 16;
 
 /** @throws WatchedFileError if a secret or a certificate cannot be used; later changes of the files are taken in as they come */
 export async function ingestRunnable(options: IngestOptions): Promise<Runnable> {
   const { config, ingest, clock, log, reloadEveryMs } = options;
   let server: IngestServer | undefined;
-  const tls = await tlsOf(config, (material) => server?.renewTls(material));
+  const tls = await tlsOf(config, (material) => {
+    server?.renewTls(material);
+    options.metrics.certificateExpiry.set({ certificate: 'ingest' }, new X509Certificate(material.cert).validToDate.getTime() / 1000);
+  });
   const secret = await secretOf(config);
   if (config.INGEST_AUTH !== 'none' && tls === undefined) log.warn({ auth: config.INGEST_AUTH }, 'what senders prove themselves with crosses the network in plain text: give INGEST_TLS_CERT and INGEST_TLS_KEY, or end TLS right before this program');
   return {
@@ -73,10 +70,8 @@ function authenticationOf({ config, client, clock, log }: IngestOptions, secrets
     case 'mtls':
       return mtlsAuth(allowed);
     case 'token': {
-      const few = bulkhead(REVIEWS_AT_A_TIME, Number.POSITIVE_INFINITY);
-      const ask = async (token: string): Promise<string | undefined> => (await whoIs(client, token, AbortSignal.timeout(REVIEW_TIMEOUT_MS), config.INGEST_AUDIENCE ?? ''))?.username;
-      const review = (token: string): Promise<string | undefined> => few.execute(() => ask(token));
-      return tokenAuth(new TokenReviews(review, clock), allowed, log);
+      const reviews = tokenReviews(client, clock, config.INGEST_AUDIENCE ?? '');
+      return tokenAuth({ subjectOf: async (token) => (await reviews.subjectOf(token))?.username }, allowed, log);
     }
   }
 }

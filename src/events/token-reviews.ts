@@ -13,25 +13,25 @@ const KEPT = 1000;
 
 /**
  * Asks whose a token is.
- * @returns the subject; undefined: the token is not valid for our audience
+ * @returns the subject, as much of it as is wanted; undefined: the token is not valid for our audience
  * @throws if nobody can say at the moment
  */
-export type ReviewToken = (token: string) => Promise<string | undefined>;
+export type ReviewToken<Subject = string> = (token: string) => Promise<Subject | undefined>;
 
-interface Answer {
-  readonly subject: string | undefined;
+interface Answer<Subject> {
+  readonly subject: Subject | undefined;
   /** Monotonic. */
   readonly until: number;
 }
 
-export class TokenReviews {
-  readonly #review: ReviewToken;
+export class TokenReviews<Subject = string> {
+  readonly #review: ReviewToken<Subject>;
   readonly #clock: Clock;
-  readonly #valid = new RecentMap<Answer>(KEPT);
-  readonly #invalid = new RecentMap<Answer>(KEPT);
-  readonly #underWay = new Map<string, Promise<string | undefined>>();
+  readonly #valid = new RecentMap<Answer<Subject>>(KEPT);
+  readonly #invalid = new RecentMap<Answer<Subject>>(KEPT);
+  readonly #underWay = new Map<string, Promise<Subject | undefined>>();
 
-  constructor(review: ReviewToken, clock: Clock) {
+  constructor(review: ReviewToken<Subject>, clock: Clock) {
     this.#review = review;
     this.#clock = clock;
   }
@@ -41,7 +41,7 @@ export class TokenReviews {
    * that bring the same token at the same time share one review.
    * @throws what the review failed with; a failure is not remembered
    */
-  async subjectOf(token: string): Promise<string | undefined> {
+  async subjectOf(token: string): Promise<Subject | undefined> {
     const key = createHash('sha256').update(token).digest('base64');
     const known = this.#valid.get(key) ?? this.#invalid.get(key);
     if (known && this.#clock.monotonic() < known.until) return known.subject;
@@ -52,7 +52,7 @@ export class TokenReviews {
     return asked;
   }
 
-  async #ask(key: string, token: string): Promise<string | undefined> {
+  async #ask(key: string, token: string): Promise<Subject | undefined> {
     this.#valid.delete(key);
     this.#invalid.delete(key);
     const subject = await this.#review(token);
