@@ -1,6 +1,6 @@
 /** The configuration: from the environment and, under it, a YAML file, checked once and frozen. */
 import { readFileSync } from 'node:fs';
-import { parse } from 'yaml';
+import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { SOURCE } from '../api/events.ts';
 import { parseS3Uri } from '../clients/s3.ts';
@@ -122,11 +122,32 @@ function nonEmpty(env: NodeJS.ProcessEnv): Record<string, string> {
 }
 
 const fileSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String));
+const FILE_MAX_BYTES = 256 * 1024;
 
+/** The settings of a file. Neither message nor cause of an error quotes it: it may hold keys and passwords. */
 function readFile(file: string): Record<string, string> {
+  const wrong = (problem: string): ConfigError => new ConfigError(`--config ${file}: ${problem}`);
+  let text: string;
   try {
-    return nonEmpty(fileSchema.parse(parse(readFileSync(file, 'utf8')) ?? {}));
+    text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw new ConfigError(`--config ${file}: ${error instanceof Error ? error.message : String(error)}`);
+    throw wrong(error instanceof Error ? error.message : String(error));
+  }
+  if (Buffer.byteLength(text) > FILE_MAX_BYTES) throw wrong(`it is larger than ${FILE_MAX_BYTES / 1024} KiB. Is it the right file?`);
+  const result = fileSchema.safeParse(parseYaml(text, wrong) ?? {});
+  if (!result.success) throw wrong(result.error.issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`).join('; '));
+  return nonEmpty(result.data);
+}
+
+function parseYaml(text: string, wrong: (problem: string) => ConfigError): unknown {
+  try {
+    const document = parseDocument(text, { prettyErrors: false, logLevel: 'silent' });
+    const [error] = document.errors;
+    if (error) throw wrong(`it is no valid YAML (${error.code} in line ${text.slice(0, error.pos[0]).split('\n').length})`);
+    // Settings have nothing to repeat, and a few aliases of aliases are gigabytes.
+    return document.toJS({ maxAliasCount: 0 });
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw wrong('write one level of NAME: value, without anchors and aliases');
   }
 }

@@ -28,7 +28,7 @@ import { Emitter } from '../events/emitter.ts';
 import { Ingest } from '../events/ingest.ts';
 import { createDeadLetter, createSinks } from '../events/sinks.ts';
 import { kubeStatusUpdate } from '../events/status-update.ts';
-import { mayDo, whoIs } from '../kube/access-review.ts';
+import { mayDo } from '../kube/access-review.ts';
 import { KubeClient } from '../kube/client.ts';
 import { loadConnection } from '../kube/kubeconfig.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -47,11 +47,13 @@ import { httpServer } from './http-server.ts';
 import { ingestRunnable } from './ingest.ts';
 import { opsServer } from './ops-server.ts';
 import { processIdentity } from './identity.ts';
+import { tokenReviews } from './token-reviews.ts';
 import type { OnCall } from '../clients/call.ts';
 import type { EvidenceStore } from '../clients/evidence/port.ts';
 import type { Deps, Settings } from '../controllers/deps.ts';
 import type { Router } from 'express';
 import type { ArchiveStore } from '../events/archive/store.ts';
+import type { Clock } from '../runtime/clock.ts';
 import type { Config } from './config.ts';
 
 /** Builds the program. Nothing runs yet; `close` frees what was opened, after the manager has ended. */
@@ -75,7 +77,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
   const s3 = { endpoint: config.AWS_ENDPOINT_URL_S3, onCall };
   // A topology is read again by itself; a step that keeps evidence has one try, so what it calls has several.
   const [topologyObjects, evidenceObjects] = [new S3(s3), new S3({ ...s3, attempts: 8 })];
-  const topologies = createTopologySources({ s3: topologyObjects, onCall, allowHosts: config.TOPOLOGY_ALLOW_HOSTS, maxBytes: MAX_TOPOLOGY_BYTES });
+  const topologies = createTopologySources({ s3: topologyObjects, onCall, allowHosts: config.TOPOLOGY_ALLOW_HOSTS, maxBytes: MAX_TOPOLOGY_BYTES, keepOut: [config.EVIDENCE_URL ?? '', config.ARCHIVE_URL ?? ''] });
   const forSinks = { mode: config.CLOUDEVENTS_MODE, eventGridKey: config.EVENTGRID_KEY };
   const archive = config.ARCHIVE_URL === undefined ? undefined : openArchive(config.ARCHIVE_URL, topologyObjects);
   const rejections = archive && new Rejections({ store: archive, clock, log, metrics });
@@ -121,7 +123,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     first: [
       opsServer({ port: config.OPS_PORT, host: config.LISTEN_HOST, metrics, ready: () => manager.ready(), healthy: () => manager.healthy(), listening: (opsPort) => log.info({ opsPort }, 'listening') }),
       await ingestRunnable({ config, ingest, client, clock, log, metrics, isReady: () => manager.serves(), isLeaving: () => !manager.ready().ok, listening: (ingestPort) => log.info({ ingestPort }, 'listening') }),
-      httpServer({ name: 'web server', app: webApp({ log, routers: { '/schemas': schemasRouter(), ...archiveRouters(archive, client) } }), port: config.WEB_PORT, host: config.LISTEN_HOST, listening: (webPort) => log.info({ webPort }, 'listening') }),
+      httpServer({ name: 'web server', app: webApp({ log, routers: { '/schemas': schemasRouter(), ...archiveRouters(archive, client, clock) } }), port: config.WEB_PORT, host: config.LISTEN_HOST, listening: (webPort) => log.info({ webPort }, 'listening') }),
     ],
     always: [recorder, ...(rejections ? [rejections] : [])],
     leaderOnly: [definitionController(deps), workerController(deps), templateController(deps), labController(deps), schedulerController(deps), scalerController(deps), sessionController(deps), emitter, ...(archive ? [archiveRetention({ store: archive, keepMs: config.ARCHIVE_RETENTION, clock, log })] : [])],
@@ -161,9 +163,10 @@ async function settings(config: Config, client: KubeClient, emit: boolean): Prom
 }
 
 /** Without an archive there is no such path. */
-function archiveRouters(store: ArchiveStore | undefined, client: KubeClient): Record<string, Router> {
+function archiveRouters(store: ArchiveStore | undefined, client: KubeClient, clock: Clock): Record<string, Router> {
   if (store === undefined) return {};
-  return { '/archive': archiveRouter({ store, whoIs: (token, signal) => whoIs(client, token, signal), mayDo: (user, access, signal) => mayDo(client, user, access, signal) }) };
+  const reviews = tokenReviews(client, clock);
+  return { '/archive': archiveRouter({ store, whoIs: (token) => reviews.subjectOf(token), mayDo: (user, access, signal) => mayDo(client, user, access, signal) }) };
 }
 
 function evidenceStore(url: string | undefined, s3: S3): EvidenceStore | undefined {
