@@ -13,7 +13,7 @@ export interface ControlPlaneOptions {
   readonly binaries: Binaries;
   /** Files or folders of manifests (the CRDs) that are applied before the controllers start. Default none. */
   readonly manifests?: readonly string[];
-  /** Whether the API server logs who wrote what, to `auditLog`. Default false. */
+  /** Whether the API server logs who asked for what, to `auditLog`. Default false. */
   readonly audit?: boolean;
 }
 
@@ -25,7 +25,7 @@ export interface ControlPlane {
   readonly caFile: string;
   /** Of a member of system:masters. */
   readonly kubeconfigPath: string;
-  /** JSON lines of audit.k8s.io/v1 Events, one for each write; complete when the write is answered. Empty unless asked for. */
+  /** JSON lines of audit.k8s.io/v1 Events, for each write and each request of the controller's ServiceAccount; complete when the request is answered. Empty unless asked for. */
   readonly auditLog: string;
   /** kubectl as the administrator. */
   readonly kubectl: Kubectl;

@@ -27,6 +27,8 @@ export function apiServerFlags(layout: Layout, port: number, audit: boolean): st
     `--client-ca-file=${layout.authority}`,
     `--authentication-config=${layout.authentication}`,
     '--authorization-mode=RBAC',
+    // As on OpenShift: who sets an owner must have the rights for it.
+    '--enable-admission-plugins=OwnerReferencesPermissionEnforcement',
     '--service-account-issuer=https://kubernetes.default.svc',
     `--service-account-signing-key-file=${layout.tokenKeys.privateKey}`,
     `--service-account-key-file=${layout.tokenKeys.publicKey}`,

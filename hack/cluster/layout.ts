@@ -65,13 +65,20 @@ const AUTHENTICATION = stringify({
   anonymous: { enabled: true, conditions: [{ path: '/healthz' }, { path: '/livez' }, { path: '/readyz' }] },
 });
 
-/** One line for each finished write: who, what, when; no bodies. */
+/**
+ * One line for each finished write, and for each read by a ServiceAccount of the namespace lablet-system (two for a watch:
+ * its begin and its end): who, what, when; no bodies.
+ */
 const AUDIT_POLICY = stringify({
   apiVersion: 'audit.k8s.io/v1',
   kind: 'Policy',
   omitStages: ['RequestReceived'],
   omitManagedFields: true,
-  rules: [{ level: 'Metadata', verbs: ['create', 'update', 'patch', 'delete', 'deletecollection'] }, { level: 'None' }],
+  rules: [
+    { level: 'Metadata', verbs: ['create', 'update', 'patch', 'delete', 'deletecollection'] },
+    { level: 'Metadata', userGroups: ['system:serviceaccounts:lablet-system'] },
+    { level: 'None' },
+  ],
 });
 
 /** Writes keys, certificates and policies; all of them belong to this control plane only. */

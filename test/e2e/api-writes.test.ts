@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { isSettled } from '../../hack/demo/expect.ts';
-import { writesBy, type Write } from '../support/audit.ts';
+import { writesBy, type AuditedRequest } from '../support/audit.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTestStack, type TestStack } from '../support/stack.ts';
 
@@ -16,7 +16,7 @@ const session = (name: string): string =>
 
 describe('what one session costs the API server, on instant simulators', () => {
   let world: TestStack;
-  let writes: Write[];
+  let writes: AuditedRequest[];
 
   beforeAll(async () => {
     world = await startTestStack({ world: { processes: true, bootDelay: '0s', script: instant } });
