@@ -24,7 +24,8 @@ export class RevisionTakenError extends Error {
 export async function freeze(client: KubeClient, definition: LabletDefinition, frozen: FrozenVersion, signal: AbortSignal): Promise<FrozenVersion> {
   const { name: definitionName, namespace = '', uid } = definition.metadata;
   const name = revisionName(definitionName, frozen.version);
-  const owner = { apiVersion: API_VERSION, kind: LABLET_DEFINITIONS.kind, name: definitionName, uid, controller: true, blockOwnerDeletion: true };
+  // Blocking the deletion of the owner would need a right on its finalizers where the cluster checks that.
+  const owner = { apiVersion: API_VERSION, kind: LABLET_DEFINITIONS.kind, name: definitionName, uid, controller: true };
   try {
     await client.create(CONTROLLER_REVISIONS, {
       metadata: {
