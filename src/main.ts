@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-/** Signals and exit codes; the program itself is in src/app/wire.ts. 0: stopped as told · 1: failed · 2: wrong configuration. */
+/** Signals and exit codes; the program itself is in src/app/wire.ts. 0: stopped as told · 1: failed · 2: wrong configuration, or another installation has the cluster. */
 import { Command } from 'commander';
 import { archiveCommand } from './app/archive-command.ts';
 import { checkCommand } from './app/check-command.ts';
 import { ConfigError, readConfig } from './app/config.ts';
+import { InstallationError } from './app/installation.ts';
 import { wire } from './app/wire.ts';
 import { ConfigurationError } from './kube/errors.ts';
 import { SinkConfigurationError } from './events/sink.ts';
@@ -30,8 +31,8 @@ async function run(): Promise<void> {
   try {
     await manager.run(stop.signal);
   } catch (error) {
-    log.fatal({ error }, 'the controller failed');
-    process.exitCode = 1;
+    log.fatal({ error }, error instanceof InstallationError ? error.message : 'the controller failed');
+    process.exitCode = error instanceof InstallationError ? 2 : 1;
   }
   await close();
 }

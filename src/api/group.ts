@@ -25,6 +25,8 @@ export const ANNOTATIONS = {
   keepRunning: `${GROUP}/scale-down-disabled`,
   /** The uid under which we first saw this object; differs after a restore from a backup. */
   seenUid: `${GROUP}/seen-uid`,
+  /** On the CRD of Workers: the namespace of the one installation that acts in this cluster. */
+  installation: `${GROUP}/installation`,
 } as const;
 
 /** Labels on the objects that we create. */

@@ -5,13 +5,15 @@
 import { GROUP, MANAGER } from './group.ts';
 import { LABLET_DEFINITIONS, LABLET_SESSIONS, LABS, SCORE_REPORTS, WORKERS, WORKER_TEMPLATES } from './kinds.ts';
 import type { KubeObject } from './meta.ts';
-import { CONFIGMAPS, CONTROLLER_REVISIONS, EVENTS, LEASES, NAMESPACES, SECRETS, SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS } from './resource.ts';
+import { CONFIGMAPS, CONTROLLER_REVISIONS, CUSTOM_RESOURCE_DEFINITIONS, EVENTS, LEASES, NAMESPACES, SECRETS, SUBJECT_ACCESS_REVIEWS, TOKEN_REVIEWS } from './resource.ts';
 import type { ResourceOf } from './resource.ts';
 
 /** Namespace of the controller in config/ and the chart's default; POD_NAMESPACE says where it really is. */
 export const SYSTEM_NAMESPACE = 'lablet-system';
 /** The Lease that the replicas campaign for; the Role names it, so that no other Lease can be touched. */
 export const LEASE_NAME = MANAGER;
+/** The CRD whose annotation `lablet.dev/installation` says which installation acts in this cluster. */
+export const INSTALLATION_CRD = `${WORKERS.plural}.${WORKERS.group}`;
 
 export interface PolicyRule {
   readonly apiGroups: readonly string[];
@@ -41,6 +43,8 @@ export const CLUSTER_RULES: readonly PolicyRule[] = [
   allow('every status write is a merge patch', ['patch'], [LABS, WORKERS, WORKER_TEMPLATES], 'status'),
   allow('a namespace that is being deleted ends its sessions', READ, [NAMESPACES]),
   allow('what kubectl describe shows', ['create', 'patch'], [EVENTS]),
+  { ...allow('one installation a cluster: an annotation of this CRD says which', ['get', 'patch'], [CUSTOM_RESOURCE_DEFINITIONS]), resourceNames: [INSTALLATION_CRD] },
+  { ...allow('whether the installation that the annotation names still runs, in whatever namespace it is', ['get'], [LEASES]), resourceNames: [LEASE_NAME] },
 ];
 
 /** Namespaced objects; bound in the whole cluster, or by a RoleBinding in each of WATCH_NAMESPACES. */
@@ -49,9 +53,8 @@ export const NAMESPACED_RULES: readonly PolicyRule[] = [
   allow('finalizers and annotations', ['patch'], [LABLET_DEFINITIONS, LABLET_SESSIONS]),
   allow('every status write is a merge patch', ['patch'], [LABLET_DEFINITIONS, LABLET_SESSIONS], 'status'),
   allow('a terminated session is deleted after its history time', ['delete'], [LABLET_SESSIONS]),
-  allow('owner of a ControllerRevision or a launch Secret, where the cluster enforces permission for that', ['update'], [LABLET_DEFINITIONS, LABLET_SESSIONS], 'finalizers'),
   allow('a result is written once, read back where it exists already, and never changed', ['get', 'create'], [SCORE_REPORTS]),
-  allow('each version of a definition, and its topology, is kept unchanged', ['get', 'list', 'create', 'delete'], [CONTROLLER_REVISIONS]),
+  allow('each version of a definition, and its topology, is kept unchanged', ['get', 'create', 'delete'], [CONTROLLER_REVISIONS]),
   allow('topologies', ['get'], [CONFIGMAPS]),
   allow('launch Secrets and device passwords, each by its name: never list or watch, which would show them all', ['get', 'create', 'delete'], [SECRETS]),
 ];
@@ -79,6 +82,11 @@ export const OPTIONAL_RULES: readonly OptionalRules[] = [
     name: 'archive-review',
     when: 'ARCHIVE_URL',
     rules: [allow('whose the bearer token of a reader of the archive is', ['create'], [TOKEN_REVIEWS]), allow('and what it may read', ['create'], [SUBJECT_ACCESS_REVIEWS])],
+  },
+  {
+    name: 'page-review',
+    when: 'WEB_PAGE=enabled',
+    rules: [allow('whose the bearer token of a reader of the page is', ['create'], [TOKEN_REVIEWS]), allow('and what it may list', ['create'], [SUBJECT_ACCESS_REVIEWS])],
   },
 ];
 

@@ -72,6 +72,8 @@ export const NAMESPACES: ResourceOf<Namespace> = { ...core, plural: 'namespaces'
 export const EVENTS: ResourceOf<Event> = { group: 'events.k8s.io', version: 'v1', plural: 'events', kind: 'Event', namespaced: true };
 export const CONTROLLER_REVISIONS: ResourceOf<ControllerRevision> = { group: 'apps', version: 'v1', plural: 'controllerrevisions', kind: 'ControllerRevision', namespaced: true };
 export const LEASES: ResourceOf<Lease> = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', kind: 'Lease', namespaced: true };
+/** Only its metadata are of interest. */
+export const CUSTOM_RESOURCE_DEFINITIONS: ResourceOf<KubeObject> = { group: 'apiextensions.k8s.io', version: 'v1', plural: 'customresourcedefinitions', kind: 'CustomResourceDefinition', namespaced: false };
 /** A question to the API server, stored nowhere; see src/kube/access-review.ts. */
 export const TOKEN_REVIEWS: ResourceOf<KubeObject> = { group: 'authentication.k8s.io', version: 'v1', plural: 'tokenreviews', kind: 'TokenReview', namespaced: false };
 /** Another. */

@@ -45,15 +45,20 @@ import { openArchive } from './archive.ts';
 import { createCaches } from './caches.ts';
 import { httpServer } from './http-server.ts';
 import { ingestRunnable } from './ingest.ts';
+import { claimInstallation, refuseStrays } from './installation.ts';
 import { opsServer } from './ops-server.ts';
+import { createPage } from './page.ts';
 import { processIdentity } from './identity.ts';
+import { stateMetrics } from './state-metrics.ts';
+import { openTracer } from './traces.ts';
 import { tokenReviews } from './token-reviews.ts';
 import type { OnCall } from '../clients/call.ts';
 import type { EvidenceStore } from '../clients/evidence/port.ts';
 import type { Deps, Settings } from '../controllers/deps.ts';
 import type { Router } from 'express';
 import type { ArchiveStore } from '../events/archive/store.ts';
-import type { Clock } from '../runtime/clock.ts';
+import type { KubeUser } from '../kube/access-review.ts';
+import type { TokenReviews } from '../events/token-reviews.ts';
 import type { Config } from './config.ts';
 
 /** Builds the program. Nothing runs yet; `close` frees what was opened, after the manager has ended. */
@@ -62,6 +67,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
   const metrics = createMetrics({ processMetrics: true });
   const clock = systemClock;
   const identity = processIdentity(config.POD_NAME);
+  const tracer = await openTracer(config, identity, { log, metrics });
 
   const connection = await loadConnection(config.KUBECONFIG === undefined ? {} : { kubeconfig: config.KUBECONFIG });
   const client = new KubeClient(connection, { logger: log, metrics: kubeMetrics(metrics), fieldManager: MANAGER });
@@ -72,7 +78,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     metrics.externalCalls.inc({ system, call, status: String(status) });
     metrics.externalCallDuration.observe({ system }, seconds);
   };
-  const clients = createClientFactory({ credentials: (key, options) => secrets.credentials(key, options), onCall });
+  const clients = createClientFactory({ credentials: (key, options) => secrets.credentials(key, options), tracer, onCall });
   const providers = createProviders({ onCall });
   const s3 = { endpoint: config.AWS_ENDPOINT_URL_S3, onCall };
   // A topology is read again by itself; a step that keeps evidence has one try, so what it calls has several.
@@ -87,7 +93,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
   const elector = new Elector({ client, clock, log, metrics, namespace: config.POD_NAMESPACE, name: MANAGER, identity });
   const recorder = new EventRecorder({ client, clock, log, metrics, controller: `${GROUP}/controller`, instance: config.POD_NAME ?? MANAGER });
   const emitter = new Emitter({
-    feeds: [caches.sessions, caches.definitions, caches.workers], sinks, deadLetter, archive, clock, log, metrics, source: config.CLOUDEVENTS_SOURCE, leadership: elector.leadership,
+    feeds: [caches.sessions, caches.definitions, caches.workers], sinks, deadLetter, archive, clock, log, metrics, tracer, source: config.CLOUDEVENTS_SOURCE, leadership: elector.leadership,
     updateStatus: kubeStatusUpdate(client, metrics),
     readSecret: (namespace, name, key) => secrets.optional(namespace, name, key),
     tuning: { parkTimeoutMs: scaleTimeouts(config.TIME_SCALE, config.TIMEOUTS).park },
@@ -97,7 +103,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
   const revisions = new RevisionStore(client);
   const chosen = await settings(config, client, sinks.length > 0 || archive !== undefined);
   const deps: Deps = {
-    client, caches, clock, log, metrics, clients, providers, secrets, leadership: elector.leadership, events: recorder,
+    client, caches, clock, log, metrics, tracer, clients, providers, secrets, leadership: elector.leadership, events: recorder,
     outbox: { amend: emitter.amend, isDrained: (object) => emitter.isDrained(object), abandon: (object, signal) => emitter.abandon(object, signal) },
     revisions, calendar: new BookingCalendar({ caches, clock, revisions, settings: chosen }),
     evidence: evidenceStore(config.EVIDENCE_URL, evidenceObjects),
@@ -106,7 +112,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     turns: new Turns(),
   };
   const ingest = new Ingest({
-    client, clock, log, metrics, sessions: caches.sessions, ownSource: config.CLOUDEVENTS_SOURCE, allowedSources: config.INGEST_ALLOWED_SOURCES, typeAliases: config.INGEST_TYPE_ALIASES,
+    client, clock, log, metrics, tracer, sessions: caches.sessions, ownSource: config.CLOUDEVENTS_SOURCE, allowedSources: config.INGEST_ALLOWED_SOURCES, typeAliases: config.INGEST_TYPE_ALIASES,
     world: async (session) => (await gather(deps, session, AbortSignal.timeout(10_000))).world,
     amend: emitter.amend,
     turns: deps.turns,
@@ -117,29 +123,33 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     },
   });
 
+  const reviews = tokenReviews(client, clock, config.WEB_AUDIENCE);
+  const page = config.WEB_PAGE === 'enabled' ? createPage({ client, caches, clock, log, reviews }) : undefined;
   const manager: Manager = new Manager({
     clock, log,
     caches: [caches.sessions, caches.definitions, caches.labs, caches.workers, caches.templates, caches.namespaces],
     first: [
       opsServer({ port: config.OPS_PORT, host: config.LISTEN_HOST, metrics, ready: () => manager.ready(), healthy: () => manager.healthy(), listening: (opsPort) => log.info({ opsPort }, 'listening') }),
       await ingestRunnable({ config, ingest, client, clock, log, metrics, isReady: () => manager.serves(), isLeaving: () => !manager.ready().ok, listening: (ingestPort) => log.info({ ingestPort }, 'listening') }),
-      httpServer({ name: 'web server', app: webApp({ log, routers: { '/schemas': schemasRouter(), ...archiveRouters(archive, client, clock) } }), port: config.WEB_PORT, host: config.LISTEN_HOST, listening: (webPort) => log.info({ webPort }, 'listening') }),
+      httpServer({ name: 'web server', app: webApp({ log, routers: { '/schemas': schemasRouter(), ...archiveRouters(archive, client, reviews), ...page?.routers } }), port: config.WEB_PORT, host: config.LISTEN_HOST, listening: (webPort) => log.info({ webPort }, 'listening') }),
     ],
-    always: [recorder, ...(rejections ? [rejections] : [])],
+    always: [recorder, ...(rejections ? [rejections] : []), ...(page ? [page.streams] : [])],
     leaderOnly: [definitionController(deps), workerController(deps), templateController(deps), labController(deps), schedulerController(deps), scalerController(deps), sessionController(deps), emitter, ...(archive ? [archiveRetention({ store: archive, keepMs: config.ARCHIVE_RETENTION, clock, log })] : [])],
     elector,
+    admit: async (signal) => {
+      refuseStrays(caches.labs.list(), config.WATCH_NAMESPACES);
+      await claimInstallation({ client, clock, log, namespace: config.POD_NAMESPACE }, signal);
+    },
     drainMs: config.DRAIN_DELAY,
   });
-  metrics.onScrape(() => {
-    for (const [phase, count] of countBy(caches.sessions.list().map((session) => session.status?.phase ?? 'None'))) metrics.sessions.set({ phase }, count);
-    for (const [phase, count] of countBy(caches.workers.list().map((worker) => worker.status?.phase ?? 'None'))) metrics.workers.set({ phase }, count);
-  });
+  stateMetrics({ metrics, caches, clock, timeouts: chosen.timeouts });
   log.info({ cluster: connection.server.href, resources: [LABLET_SESSIONS.plural, LABLET_DEFINITIONS.plural], sinks: sinks.map((sink) => sink.name), archive: archive?.name, clusterId: deps.settings.clusterId, identity }, 'starting');
   return {
     manager, log,
     close: async () => {
       await Promise.all([clients.close(), providers.close(), topologies.close(), topologyObjects.close(), evidenceObjects.close(), ...sinks.map((sink) => sink.close()), deadLetter?.close()]);
       await client.close();
+      await tracer.close();
     },
   };
 }
@@ -163,9 +173,8 @@ async function settings(config: Config, client: KubeClient, emit: boolean): Prom
 }
 
 /** Without an archive there is no such path. */
-function archiveRouters(store: ArchiveStore | undefined, client: KubeClient, clock: Clock): Record<string, Router> {
+function archiveRouters(store: ArchiveStore | undefined, client: KubeClient, reviews: TokenReviews<KubeUser>): Record<string, Router> {
   if (store === undefined) return {};
-  const reviews = tokenReviews(client, clock);
   return { '/archive': archiveRouter({ store, whoIs: (token) => reviews.subjectOf(token), mayDo: (user, access, signal) => mayDo(client, user, access, signal) }) };
 }
 
@@ -178,10 +187,4 @@ function evidenceStore(url: string | undefined, s3: S3): EvidenceStore | undefin
 async function clusterId(client: KubeClient): Promise<string> {
   const system = await client.get(NAMESPACES, 'kube-system');
   return sha256Hex(system.metadata.uid).slice(0, 4);
-}
-
-function countBy(values: readonly string[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  return counts;
 }

@@ -36,6 +36,11 @@ export interface ManagerOptions {
   readonly elector?: Elector;
   /** How long the caches may take to fill, in milliseconds. @default 120_000 */
   readonly syncTimeoutMs?: number;
+  /**
+   * May this process act at all? Asked when the caches are filled, before `always` runs, and again at the beginning of each
+   * term of leadership, before its work. What it rejects with ends the program, unless the signal has aborted.
+   */
+  readonly admit?: (signal: AbortSignal) => Promise<void>;
   /** How long everything goes on after readiness has failed, in milliseconds: until then a Service may still send to us. @default 0 */
   readonly drainMs?: number;
   /** How long a stop may take after that, in milliseconds; after two thirds of it work is aborted. @default 30_000 */
@@ -117,6 +122,7 @@ export class Manager {
     try {
       servers.start();
       await this.fillCaches(stopping.signal);
+      await this.options.admit?.(stopping.signal);
       everywhere.start();
       leading.start();
       this.state = 'running';
@@ -161,6 +167,16 @@ export class Manager {
     log.info({ caches: caches.length, ms: Math.round(clock.monotonic() - start) }, 'caches filled');
   }
 
+  /** False: the term is over before it has begun. @throws what speaks against it */
+  private async isAdmitted(closing: AbortSignal): Promise<boolean> {
+    try {
+      await this.options.admit?.(closing);
+    } catch (error) {
+      if (!closing.aborted) throw error;
+    }
+    return !closing.aborted;
+  }
+
   /** The election and the leader's work, as one runnable. */
   private leading(): Runnable {
     const { elector } = this.options;
@@ -170,6 +186,7 @@ export class Manager {
 
   /** One term: runs what only the leader runs. If a part fails the others are ended, and its error is thrown. */
   private async lead(term: Term): Promise<void> {
+    if (!(await this.isAdmitted(term.closing))) return;
     const failed = Promise.withResolvers<Error>();
     const group = new Group(this.options.leaderOnly ?? [], (error) => failed.resolve(error));
     const onEnded = (): void => group.abort(term.ended.reason as Error);

@@ -112,6 +112,36 @@ describe('the manager', () => {
     await ended;
   });
 
+  test('what speaks against it ends the program before it acts', async () => {
+    const refused = program({ admit: async () => Promise.reject(new Error('another one is here')) });
+    const failed = expect(refused.run()).rejects.toThrow('another one is here');
+    await refused.fill();
+    await failed;
+    expect(refused.story).toEqual(['cache starts', 'ops starts', 'ops ends', 'cache ends']);
+  });
+
+  test('asks again when a term of leadership begins, and does none of its work before the answer', async () => {
+    const answers = [Promise.resolve(), Promise.reject(new Error('another one has come'))];
+    const late = program({ admit: async () => answers.shift() });
+    const failed = expect(late.run()).rejects.toThrow('another one has come');
+    await late.fill();
+    await failed;
+    expect(late.story).toContain('ingest ends');
+    expect(late.story).not.toContain('controller starts');
+  });
+
+  test('told to stop while it asks, it stops without a fault', async () => {
+    const waiting = program({ admit: async (signal) => {
+      await aborted(signal);
+      throw signal.reason;
+    } });
+    const running = waiting.run();
+    await waiting.fill();
+    waiting.stop.abort(new Error('SIGTERM'));
+    await running;
+    expect(waiting.story).not.toContain('ingest starts');
+  });
+
   test('says what is missing when its caches do not fill within two minutes', async () => {
     const { run, clock, story, manager } = program();
     const failed = expect(run()).rejects.toThrow(CacheSyncError);
