@@ -5,6 +5,7 @@ import { GradingClient } from './grading/client.ts';
 import type { HttpHostOptions } from './http.ts';
 import { LdsClient } from './lds/client.ts';
 import type { ReadCredentials } from './login.ts';
+import type { Tracer } from '../telemetry/tracer.ts';
 
 /** LDS and the GradingEngine serve every session; a CML host serves the few that are placed on it. */
 const SHARED_CONCURRENCY = 32;
@@ -13,6 +14,7 @@ const UNUSED_AFTER_MS = 10 * 60_000;
 export interface ClientFactoryOptions {
   readonly credentials: CredentialsProvider;
   readonly onCall?: OnCall;
+  readonly tracer?: Tracer;
   /** Time after which a client that nobody asked for is dropped, in milliseconds. @default 10 min */
   readonly unusedAfterMs?: number;
   /** Time-outs and limits of every client made here. @default as HttpHost and HostGuard have them */
@@ -45,7 +47,7 @@ export function createClientFactory(options: ClientFactoryOptions): ClientFactor
   }
 
   const reads = (key: string): ReadCredentials => (how) => options.credentials(key, how);
-  const common = { ...options.http, ...(options.onCall === undefined ? {} : { onCall: options.onCall }) };
+  const common = { ...options.http, tracer: options.tracer, ...(options.onCall === undefined ? {} : { onCall: options.onCall }) };
   const shared = { ...common, resilience: { concurrency: SHARED_CONCURRENCY, ...options.http?.resilience } };
 
   return {

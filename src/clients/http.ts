@@ -10,12 +10,16 @@ import { hasEffect, isRepeatable, nameOf, secretsOf, toRequest } from './http-ca
 import type { HttpCall } from './http-call.ts';
 import { BrokenCircuitError, BulkheadRejectedError, HostGuard, RESILIENCE_DEFAULTS } from './resilience.ts';
 import type { ResilienceOptions } from './resilience.ts';
+import { noTracer } from '../telemetry/tracer.ts';
+import type { OpenSpan, Tracer } from '../telemetry/tracer.ts';
 
 export interface HttpHostOptions {
   readonly system: ExternalSystem;
   /** "https://cml-01.example.org", with an optional path that goes before every call's path. */
   readonly endpoint: string;
   readonly onCall?: OnCall | undefined;
+  /** Every attempt is a span of what it is made for. @default none */
+  readonly tracer?: Tracer | undefined;
   /** Time for one attempt, in milliseconds, from connecting to the last byte. @default 30000 */
   readonly timeoutMs?: number | undefined;
   /** A longer body ends the call. @default 16 MiB */
@@ -94,7 +98,7 @@ export class HttpHost {
   async #request<T>(call: HttpCall, read: (response: Dispatcher.ResponseData) => Promise<T>): Promise<T> {
     const exchange: Exchange<T> = { call, request: toRequest(call, this.#basePath), read, inDoubt: false };
     try {
-      return await this.#guard.run((signal) => this.#attempt(exchange, signal), {
+      return await this.#guard.run((signal) => this.#traced(exchange, signal), {
         repeatable: isRepeatable(call),
         probe: call.probe ?? false,
         timeoutMs: call.timeoutMs ?? this.#options.timeoutMs ?? 30_000,
@@ -105,16 +109,24 @@ export class HttpHost {
     }
   }
 
-  async #attempt<T>(exchange: Exchange<T>, signal: AbortSignal): Promise<T> {
+  #traced<T>(exchange: Exchange<T>, signal: AbortSignal): Promise<T> {
+    const { method, path } = exchange.call;
+    const attributes = { 'http.request.method': method, 'url.template': path, 'server.address': this.host, 'peer.service': this.#options.system };
+    return (this.#options.tracer ?? noTracer).span({ name: `${this.#options.system} ${method} ${path}`, kind: 'client', attributes }, (span) => this.#attempt(exchange, signal, span));
+  }
+
+  async #attempt<T>(exchange: Exchange<T>, signal: AbortSignal, span: OpenSpan): Promise<T> {
     const { call } = exchange;
     const started = performance.now();
     const doubtBefore = exchange.inDoubt;
     let status: number | undefined;
-    const report = (outcome: number | string): void =>
+    const report = (outcome: number | string): void => {
+      span.set(typeof outcome === 'number' ? 'http.response.status_code' : 'error.type', outcome);
       this.#options.onCall?.({ system: this.#options.system, host: this.host, call: nameOf(call), status: outcome, seconds: (performance.now() - started) / 1000 });
+    };
     exchange.inDoubt ||= hasEffect(call);
     try {
-      const response = await this.#connections().request({ ...exchange.request, signal });
+      const response = await this.#connections().request({ ...traced(exchange.request, span), signal });
       status = response.statusCode;
       if (status >= 300) throw await this.#refusal(call, response);
       const answer = await exchange.read(response);
@@ -192,6 +204,11 @@ export class HttpHost {
   #detailsOf(call: HttpCall): Pick<ExternalErrorDetails, 'system' | 'host' | 'call'> {
     return { system: this.#options.system, host: this.host, call: nameOf(call) };
   }
+}
+
+/** The other side may go on with our trace. */
+function traced(request: Dispatcher.RequestOptions, { traceParent }: OpenSpan): Dispatcher.RequestOptions {
+  return traceParent === undefined ? request : { ...request, headers: { ...(request.headers as Record<string, string>), traceparent: traceParent } };
 }
 
 /** 2xx and 4xx settle what happened; "not sent" and "not now" say nothing about an earlier attempt. */

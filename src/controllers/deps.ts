@@ -18,6 +18,7 @@ import type { EventSink } from '../runtime/recorder.ts';
 import type { Turns } from '../runtime/turns.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Tracer } from '../telemetry/tracer.ts';
 import type { BookingTerms } from '../core/booking.ts';
 import type { Booking, Calendar } from '../core/calendar.ts';
 import type { PinnedDefinition } from '../core/definition.ts';
@@ -85,6 +86,7 @@ export interface Deps {
   clock: Clock;
   log: Logger;
   metrics: Metrics;
+  tracer: Tracer;
   leadership: Leadership;
   events: EventSink;
   clients: ClientFactory;

@@ -16,6 +16,8 @@ import { aborted } from '../runtime/runnable.ts';
 import { ArchiveOutlet } from './archive/outlet.ts';
 import { envelope } from './envelope.ts';
 import { Outlet, OUTLET_TUNING } from './outlet.ts';
+import { recordDelivery } from './session-trace.ts';
+import { noTracer } from '../telemetry/tracer.ts';
 import type { OutboxDraft } from '../core/outbox.ts';
 import type { ArchiveRecord } from '../api/archive.ts';
 import type { Emission, OutboxEntry } from '../api/outbox.ts';
@@ -25,6 +27,7 @@ import type { Leadership } from '../runtime/leadership.ts';
 import type { Runnable, Term } from '../runtime/runnable.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Tracer } from '../telemetry/tracer.ts';
 import type { ArchiveStore } from './archive/store.ts';
 import type { CloudEvent } from './cloudevent.ts';
 import type { SecretReader } from './envelope.ts';
@@ -58,6 +61,8 @@ export interface EmitterDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** @default none */
+  readonly tracer?: Tracer | undefined;
   readonly tuning?: Partial<OutletTuning> & {
     /** An object gets an acknowledging write after so long without another write, in milliseconds. @default 2000 */
     readonly quietMs?: number;
@@ -137,7 +142,9 @@ export class Emitter implements Runnable {
     const writes = new WorkQueue({ clock, backoff: { baseMs: 1000 } });
     this.#writes = writes;
     const shared = { clock, log, metrics, mayBegin: () => this.#mayBegin(), changed: (uid: string) => this.#changed(uid) };
-    const outlets = sinks.map((sink) => new Outlet({ ...shared, sink, deadLetter, tuning: { ...OUTLET_TUNING, ...tuning }, build: (uid, entry) => this.#build(uid, entry) }));
+    const outlets = sinks.map((sink) => new Outlet({
+      ...shared, sink, deadLetter, tuning: { ...OUTLET_TUNING, ...tuning }, build: (uid, entry) => this.#build(uid, entry), accepted: (uid, entry) => this.#delivered(uid, entry, sink),
+    }));
     this.#outlets = archive === undefined ? outlets : [...outlets, new ArchiveOutlet({ ...shared, store: archive, record: (uid, entry) => this.#record(uid, entry) })];
     for (const [uid, { object }] of this.#sources) this.#offer(uid, object);
     const writers = Array.from({ length: WRITERS }, () => this.#write(writes, term.ended));
@@ -261,6 +268,14 @@ export class Emitter implements Runnable {
       this.#deps.log.warn({ uid, object: objectKey(object), secret: secretRef.name, type: entry.type }, 'Secret is gone; the event is sent without its value');
     }
     return envelope(entry, object, feed.resource, this.#deps.source, secret);
+  }
+
+  #delivered(uid: string, entry: Emission, sink: Sink): void {
+    const { clock, metrics, tracer = noTracer, sinks } = this.#deps;
+    const source = this.#sources.get(uid);
+    const now = clock.now();
+    metrics.eventDelivery.observe({ sink: sink.name }, Math.max(0, now.getTime() - Date.parse(entry.time)) / 1000);
+    if (source) recordDelivery(tracer, source.object, source.feed.resource, entry, { name: sink.name, isFirst: sink === sinks[0] }, now);
   }
 
   #mayBegin(): boolean {

@@ -2,6 +2,7 @@
 import { schemaUri } from '../api/event-schemas.ts';
 import { objectKey } from '../api/meta.ts';
 import { sourceOf } from '../core/chain.ts';
+import { eventSpan, traceParent } from '../telemetry/trace-context.ts';
 import type { Emission } from '../api/outbox.ts';
 import type { KubeObject, Resource } from '../kube/types.ts';
 import type { CloudEvent, ExtensionValue } from './cloudevent.ts';
@@ -28,7 +29,8 @@ export function envelope(entry: Emission, object: Pick<KubeObject, 'metadata'>, 
     ['partitionkey', uid],
     ['correlationid', resource.kind === 'LabletSession' ? uid : undefined],
     ['causationid', entry.causationId === undefined ? undefined : ascii(entry.causationId)],
-    ['traceparent', entry.traceParent ?? traceParent(uid, entry.id)],
+    // Of what caused it, where that brought one; else the trace of the object itself, so that all that happens to a session is one.
+    ['traceparent', entry.traceParent ?? traceParent(eventSpan(uid, entry.id))],
   ];
   const data = JSON.parse(entry.data) as Record<string, unknown>;
   return {
@@ -49,13 +51,3 @@ export function envelope(entry: Emission, object: Pick<KubeObject, 'metadata'>, 
  * anything else goes through a header. What is not is percent-encoded.
  */
 const ascii = (id: string): string => id.toWellFormed().replace(/[^\u0021-\u007e]/gu, (character) => encodeURIComponent(character));
-
-/**
- * The trace of an object's own doings, where no event from outside brought one: the trace id is the uid of the object,
- * so that all that happens to a session is one trace, and the parent is the event itself. Sampled, or a consumer that
- * follows its parent would record nothing of it.
- */
-function traceParent(uid: string, eventId: string): string {
-  const hex = (uuid: string): string => uuid.replaceAll('-', '').toLowerCase();
-  return `00-${hex(uid)}-${hex(eventId).slice(0, 16)}-01`;
-}

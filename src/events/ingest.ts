@@ -12,10 +12,13 @@ import { isListed } from './allow-list.ts';
 import { isUnder } from './cloudevent.ts';
 import { correlate } from './correlate.ts';
 import { storeEffect } from './ingest-effect.ts';
+import { causeOf, sessionAttributes } from './session-trace.ts';
+import { noTracer } from '../telemetry/tracer.ts';
 import type { ConsumedEvent, ConsumedType } from '../api/events.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { ChildDetails, Tracer } from '../telemetry/tracer.ts';
 import type { CloudEvent, CloudEventError } from './cloudevent.ts';
 import type { Rejections } from './archive/rejections.ts';
 import type { SessionLookup } from './correlate.ts';
@@ -47,6 +50,8 @@ export interface IngestDeps extends EffectDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** @default none */
+  readonly tracer?: Tracer | undefined;
   /** Base of our own sources (CLOUDEVENTS_SOURCE): events from below it are a loop and dropped. */
   readonly ownSource: string;
   /** Sources that may send, `*` for any characters. Empty: any source. */
@@ -76,7 +81,10 @@ export class Ingest {
    */
   async accept(event: CloudEvent, traceParent?: string): Promise<Verdict> {
     const type = this.#consumedType(event.type);
-    return this.#told(await this.#judge(event, type, traceParent), type, event);
+    const began = performance.now();
+    const verdict = await this.#judge(event, type, traceParent);
+    this.#deps.metrics.ingestDuration.observe((performance.now() - began) / 1000);
+    return this.#told(verdict, type, event);
   }
 
   /** Judges what is no event that can be read, for the same metric and the same log. */
@@ -117,7 +125,10 @@ export class Ingest {
     try {
       // Two events of one session at once would only take each other's write away.
       const { uid } = session.metadata;
-      const result = await this.#turns.take(uid, () => storeEffect(this.#deps, this.#deps.sessions.byIndex('uid', uid)[0] ?? session, event, this.#deps.clock.now()));
+      const { parent, links } = causeOf(session, event.traceParent);
+      const span: ChildDetails = { name: `process ${event.type}`, kind: 'consumer', links, attributes: { ...sessionAttributes(session), 'cloudevents.event_id': event.id, 'cloudevents.event_source': event.source } };
+      const result = await (this.#deps.tracer ?? noTracer).within(parent, span, () =>
+        this.#turns.take(uid, () => storeEffect(this.#deps, this.#deps.sessions.byIndex('uid', uid)[0] ?? session, event, this.#deps.clock.now())));
       switch (result) {
         case 'Gone':
           return { status: 202, result: 'unknown_session' };

@@ -42,6 +42,8 @@ export interface OutletDeps {
   readonly build: (uid: string, entry: Emission) => Promise<CloudEvent>;
   /** May a request be begun now? Not while the lease is running out. */
   readonly mayBegin: () => boolean;
+  /** The sink has taken an event. */
+  readonly accepted?: (uid: string, entry: Emission) => void;
   /** Something changed that the status should tell: settled, parked, no longer parked. */
   readonly changed: (uid: string) => void;
   readonly clock: Clock;
@@ -199,6 +201,7 @@ export class Outlet implements Outbound {
     const delivery = await this.#try(uid, entry, signal).finally(() => { lane.sending = undefined; });
     if (delivery.outcome === 'accepted') {
       this.#count(entry, 'accepted');
+      this.#deps.accepted?.(uid, entry);
       this.#settle(lane, entry, false);
     } else if (signal.aborted) {
       return;

@@ -24,6 +24,7 @@ import { LeaseValidity } from '../../src/runtime/leadership.ts';
 import { TermControl } from '../../src/runtime/runnable.ts';
 import { Turns } from '../../src/runtime/turns.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { noTracer } from '../../src/telemetry/tracer.ts';
 import { clientFor } from './kube-objects.ts';
 import type { ClientFactory } from '../../src/clients/factory-port.ts';
 import type { Deps } from '../../src/controllers/deps.ts';
@@ -143,7 +144,7 @@ export async function startProgram(test: TestDeps, sinkUrl: string, crashAfter?:
   };
   const revisions = new RevisionStore(client);
   const deps: Deps = {
-    client, caches, clock, log, metrics, clients, providers, secrets, leadership, topologies, settings, evidence: undefined,
+    client, caches, clock, log, metrics, tracer: noTracer, clients, providers, secrets, leadership, topologies, settings, evidence: undefined,
     events,
     outbox: { amend: emitter.amend, isDrained: (object) => emitter.isDrained(object), abandon: (object, signal) => emitter.abandon(object, signal) },
     revisions, calendar: new BookingCalendar({ caches, clock, revisions, settings }),

@@ -22,6 +22,7 @@ import { TermControl } from '../../src/runtime/runnable.ts';
 import { Turns } from '../../src/runtime/turns.ts';
 import { createLogger } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { noTracer } from '../../src/telemetry/tracer.ts';
 import { testCluster, type TestCluster } from './cluster.ts';
 import { clientFor } from './kube-objects.ts';
 import { CML_SECRET } from './objects.ts';
@@ -72,7 +73,7 @@ export async function startDeps(world: Pick<SimulatedWorld, 'credentials'>, sett
   const revisions = new RevisionStore(client);
   const chosen: Settings = { timeouts: TIMEOUTS, scale: 1, clusterId: 'abcd', namespace: system, orphanInstancePolicy: 'Report', licenseSuperset: false, maxWorkers: 100, scaleDown: false, emit: true, lds: undefined, grading: undefined, ...settings };
   const deps: Deps = {
-    client, caches, clock, log, metrics, leadership, events: recorder, clients, providers, secrets,
+    client, caches, clock, log, metrics, tracer: noTracer, leadership, events: recorder, clients, providers, secrets,
     revisions, calendar: new BookingCalendar({ caches, clock, revisions, settings: chosen }),
     evidence: undefined,
     topologies,

@@ -17,6 +17,8 @@ import { LdsPoller } from './observe.ts';
 import { hasPipeline, runSteps, SESSION_PASS_MS } from './pipeline.ts';
 import { releaseFor } from './release.ts';
 import { ensureReport } from '../../events/score-reports.ts';
+import { phaseSpan, sessionAttributes } from '../../events/session-trace.ts';
+import { traceIdOf } from '../../telemetry/trace-context.ts';
 import { sessionSources } from './sources.ts';
 import { tellTransitions } from './tell.ts';
 import { lastEvents } from '../last-events.ts';
@@ -46,9 +48,18 @@ class SessionPasses {
   }
 
   async reconcile(key: string, pass: PassContext): Promise<Outcome> {
-    const { deps } = this;
-    let session = deps.caches.sessions.get(key);
+    const { caches, tracer } = this.deps;
+    const session = caches.sessions.get(key);
     if (!session || session.metadata.annotations?.[ANNOTATIONS.paused] !== undefined) return done();
+    const { metadata: { uid }, status } = session;
+    const log = pass.log.child({ session: key, uid, phase: status?.phase ?? 'None', traceId: traceIdOf(uid) });
+    const span = { name: 'reconcile session', attributes: { ...sessionAttributes(session), 'lablet.reconcile.id': pass.reconcileId }, onlyIfUsed: true };
+    return tracer.within(phaseSpan(session), span, () => this.pass(session, { ...pass, log }));
+  }
+
+  private async pass(cached: LabletSession, pass: PassContext): Promise<Outcome> {
+    const { deps } = this;
+    let session = cached;
     const restored = heldBack(session) === 'Restored';
     // What a restored object says of the world is another's: nothing is torn down for it.
     if (isDeleting(session) && (restored || isOver(session))) return this.letGo(session, pass);

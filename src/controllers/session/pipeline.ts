@@ -138,7 +138,9 @@ class Run {
       const handler = this.steps[spec.handler];
       if (!handler) throw new PermanentStepError(`no handler ${spec.handler}; the controller knows ${Object.keys(this.steps).join(', ')}`);
       const attempt = new Attempt(this.deps.clock, this.answerLimit(spec));
-      this.settle(spec, await attempt.run(() => handler(this.context(attempt))));
+      const { name: pipeline = '', attempt: run = 1 } = this.status.pipeline ?? {};
+      const span = { name: `step ${spec.handler}`, attributes: { 'lablet.pipeline': pipeline, 'lablet.pipeline.run': run, 'lablet.step': spec.name } };
+      this.settle(spec, await this.deps.tracer.span(span, () => attempt.run(() => handler(this.context(attempt)))));
     } catch (error) {
       if (error instanceof RunOverError) return;
       if (this.pass.signal.aborted || error instanceof NotLeaderError) throw error;
