@@ -8,6 +8,7 @@ import { AddressGuard } from '../clients/topology/guard.ts';
 import { readTimeouts } from '../core/timeouts.ts';
 import { LOG_LEVELS } from '../telemetry/log.ts';
 import { ingestProblems, typeAliases } from './ingest-config.ts';
+import { traceVariables } from './trace-config.ts';
 
 /** The configuration cannot be used. The message names each variable and says what it should be. */
 export class ConfigError extends Error {
@@ -81,6 +82,7 @@ const schema = z.object({
   WATCH_NAMESPACES: list,
   DRAIN_DELAY: z.string().regex(/^[0-9]{1,3}s$/, 'must be a number of seconds such as 5s; 0s is at once').default('5s').transform((text) => parseInt(text, 10) * 1000),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+  ...traceVariables,
   CLUSTER_ID: z.string().regex(/^[0-9a-f]{4}$/, 'must be 4 hexadecimal digits in lower case').optional(),
   POD_NAMESPACE: z.string().default('lablet-system'),
   POD_NAME: z.string().optional(),
