@@ -9,6 +9,7 @@ const rooms = {
   events: ['api', 'core', 'kube', 'runtime', 'telemetry'],
   controllers: ['api', 'core', 'kube', 'runtime', 'clients', 'events', 'telemetry'],
   web: ['api', 'core', 'kube', 'events', 'telemetry'],
+  cli: ['api', 'core', 'kube', 'telemetry'],
   telemetry: [],
 };
 

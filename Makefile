@@ -49,7 +49,7 @@ verify: tools ## Check that generated files are current, types, lint, the import
 lint: tools ## Lint only
 	@eslint .
 
-build: tools ## Bundle the controller into dist/lablet-controller.mjs
+build: tools ## Bundle the controller and the plugin of kubectl into one file each, in dist/
 	@node hack/bundle/main.ts
 
 ##@ Release

@@ -33,7 +33,7 @@ function refused(s: Situation): Because | undefined {
  * created cannot be missed: such a session waits as one without a slot, to the end of its slot at most. After a worker
  * was lost past the start, the grace begins anew, since the session was in time.
  */
-function waitLimit(s: Situation): { at: Date; because: Because } {
+export function waitLimit(s: Situation): { at: Date; because: Because } {
   const { missedSlot, pendingAsap } = s.world.timeouts;
   const start = slotStart(s) ?? fromTime(s.session.spec.timeslot?.start);
   const why = s.draft.conditions?.find((condition) => condition.type === 'Scheduled')?.message ?? 'no worker had room.';

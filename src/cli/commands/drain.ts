@@ -1,0 +1,13 @@
+/** `kubectl lablet drain WORKER`, and with --cancel back into service. */
+import { LABLET_SESSIONS, WORKERS } from '../../api/kinds.ts';
+import { ifAllowed, listAll, workerNamed } from '../read.ts';
+import { cancelDrain, drain, drainLines, occupants } from '../views/drain.ts';
+import type { Context } from '../context.ts';
+
+export async function drainWorker(context: Context, name: string, { cancel = false }: { cancel?: boolean }): Promise<void> {
+  const worker = await workerNamed(context, name);
+  const { patch, done } = cancel ? cancelDrain(worker) : drain(worker);
+  if (patch) await context.client.mergePatch(WORKERS, name, undefined, { ...patch, metadata: { uid: worker.metadata.uid } });
+  const sessions = cancel ? undefined : await ifAllowed(listAll(context, LABLET_SESSIONS, { fieldSelector: `status.workerName=${name}` }));
+  context.show({ worker: name, changed: patch !== undefined, action: done, ...(sessions ? { sessions: occupants(sessions, name) } : {}) }, drainLines);
+}
