@@ -9,12 +9,13 @@ import { z } from 'zod';
 import { LABLET_SESSIONS } from '../../src/api/kinds.ts';
 import type { LabletSession } from '../../src/api/labletsession.ts';
 import { KubeClient } from '../../src/kube/client.ts';
-import { Informer } from '../../src/kube/informer.ts';
+import type { Informer } from '../../src/kube/informer.ts';
 import { loadConnection } from '../../src/kube/kubeconfig.ts';
 import { bundleController } from '../../hack/bundle/bundle.ts';
 import { embeddedBinaries, readyBinaries, type Binaries } from '../../hack/cluster/binaries.ts';
+import { follow } from '../../hack/cluster/follow.ts';
 import { startControlPlane, type ControlPlane } from '../../hack/cluster/controlplane.ts';
-import { startController, type Controller } from '../../hack/demo/controller.ts';
+import { outside as outsideOf, startController, type Controller } from '../../hack/demo/controller.ts';
 import { definition, sessionSpec, template, worker } from './manifests.ts';
 import { inParallel, type Say } from './row.ts';
 
@@ -73,14 +74,7 @@ export async function startBenchWorld({ hosts, audit = false, say }: { hosts: nu
     const kubeconfig = await controlPlane.createServiceAccountKubeconfig(SYSTEM, CONTROLLER);
     const client = new KubeClient(await loadConnection({ kubeconfig: controlPlane.kubeconfigPath }));
     endings.push(() => client.close());
-    const sessions = new Informer(client, LABLET_SESSIONS);
-    const ended = new AbortController();
-    const following = sessions.start(ended.signal).catch(() => undefined);
-    endings.push(async () => {
-      ended.abort();
-      await following;
-    });
-    await sessions.waitForSync();
+    const sessions = await follow(client, LABLET_SESSIONS, (ending) => endings.push(ending));
 
     let starts = 0;
     return {
@@ -124,12 +118,7 @@ function environment(places: Outside & { kubeconfig: string }, directory: string
     KUBECONFIG: places.kubeconfig,
     POD_NAMESPACE: SYSTEM,
     CLOUDEVENTS_SINK_URL: places.sink,
-    LDS_URL: places.lds,
-    LDS_CREDENTIALS_SECRET: 'lds-credentials',
-    GRADING_ENGINE_URL: places.grading,
-    GRADING_TOKEN_URL: places.tokenUrl,
-    GRADING_CREDENTIALS_SECRET: 'grading-credentials',
-    EVIDENCE_URL: `file://${join(directory, 'evidence')}`,
+    ...outsideOf({ ...places, directory }),
     ...(profiles === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${resolve(profiles)}` }),
   };
 }

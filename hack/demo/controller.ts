@@ -1,5 +1,6 @@
 /** The controller as a process of its own: started as in production, asked over HTTP whether it is ready, ended at will. */
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { NODE_FLAGS } from '../bundle/node-flags.ts';
@@ -35,6 +36,16 @@ export interface Controller {
   /** Asks it to end, and kills it after 10 s. */
   stop(): Promise<void>;
 }
+
+/** LDS and GradingEngine with the credentials of config/samples/20-credentials.yaml, and evidence in a folder. */
+export const outside = ({ lds, grading, tokenUrl, directory }: Readonly<Record<'lds' | 'grading' | 'tokenUrl' | 'directory', string>>): Record<string, string> => ({
+  LDS_URL: lds,
+  LDS_CREDENTIALS_SECRET: 'lds-credentials',
+  GRADING_ENGINE_URL: grading,
+  GRADING_TOKEN_URL: tokenUrl,
+  GRADING_CREDENTIALS_SECRET: 'grading-credentials',
+  EVIDENCE_URL: `file://${join(directory, 'evidence')}`,
+});
 
 /**
  * Starts the controller and resolves when `/readyz` says that it is ready.

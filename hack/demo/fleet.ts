@@ -4,9 +4,9 @@
  */
 import { WORKERS } from '../../src/api/kinds.ts';
 import { KubeClient } from '../../src/kube/client.ts';
-import { Informer } from '../../src/kube/informer.ts';
 import { loadConnection } from '../../src/kube/kubeconfig.ts';
 import { resolveCluster } from '../cluster/choice.ts';
+import { follow } from '../cluster/follow.ts';
 import { isSettled } from './expect.ts';
 import { startEc2, type Ec2 } from './fleet-ec2.ts';
 import { fleetProblems, isOver, wasLost, wasMoved, type Blow } from './fleet-expect.ts';
@@ -17,6 +17,7 @@ import { endOfLog, waitUntil, type Scene, type Stage } from './stage.ts';
 import { startStack, type Stack } from './stack.ts';
 import type { LabletSession } from '../../src/api/labletsession.ts';
 import type { Worker } from '../../src/api/worker.ts';
+import type { Informer } from '../../src/kube/informer.ts';
 import type { Kubectl } from '../cluster/kubectl.ts';
 
 /** It takes less than two minutes; on a machine that is busy with other things it may take longer. */
@@ -66,19 +67,12 @@ export const fleet: Scene = async (stage) => {
 /** The workers as the API server has them, and how many there were at most. */
 async function followWorkers(stage: Stage, kubeconfig: string): Promise<{ informer: Informer<Worker>; peak: () => number }> {
   const client = new KubeClient(await loadConnection({ kubeconfig }));
-  const informer = new Informer(client, WORKERS);
+  stage.atEnd(() => client.close());
+  const informer = await follow(client, WORKERS, (ending) => stage.atEnd(ending));
   let peak = 0;
   informer.onChange(() => {
     peak = Math.max(peak, informer.list().filter(({ status }) => status?.phase !== 'Terminated' && status?.phase !== 'Failed').length);
   });
-  const over = new AbortController();
-  const running = informer.start(over.signal);
-  stage.atEnd(async () => {
-    over.abort();
-    await running.catch(() => undefined);
-    await client.close();
-  });
-  await informer.waitForSync();
   return { informer, peak: () => peak };
 }
 

@@ -8,12 +8,13 @@ import type { Lab } from '../../src/api/lab.ts';
 import type { LabletSession } from '../../src/api/labletsession.ts';
 import type { ScoreReport } from '../../src/api/scorereport.ts';
 import { KubeClient } from '../../src/kube/client.ts';
-import { Informer } from '../../src/kube/informer.ts';
+import type { Informer } from '../../src/kube/informer.ts';
 import { loadConnection } from '../../src/kube/kubeconfig.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { bundleController } from '../bundle/bundle.ts';
+import { follow } from '../cluster/follow.ts';
 import { startSimulatedWorld, type SimulatedWorld, type WorldOptions } from '../sim/world.ts';
-import { startController, type Controller } from './controller.ts';
+import { outside, startController, type Controller } from './controller.ts';
 import type { Outcome } from './expect.ts';
 import { startSink, type Sink } from './sink.ts';
 
@@ -74,19 +75,17 @@ export async function startStack({ cluster, leash, world: worldOptions, environm
     endings.push(() => sink.close());
     const world = await startSimulatedWorld(worldOptions);
     endings.push(() => world.close());
-    const { client, sessions } = await observeAsAdministrator(cluster.kubeconfigPath, endings);
+    // With the administrator's rights, beside the controller and independent of it.
+    const client = new KubeClient(await loadConnection({ kubeconfig: cluster.kubeconfigPath }));
+    endings.push(() => client.close());
+    const sessions = await follow(client, LABLET_SESSIONS, (ending) => endings.push(ending));
 
     await cluster.kubectl(['apply', `--filename=${join(CONFIG, 'rbac')}`]);
     const env: Record<string, string> = {
       KUBECONFIG: await cluster.createServiceAccountKubeconfig(SYSTEM_NAMESPACE, CONTROLLER),
       POD_NAMESPACE: SYSTEM_NAMESPACE,
       CLOUDEVENTS_SINK_URL: sink.url,
-      LDS_URL: world.lds.url,
-      LDS_CREDENTIALS_SECRET: 'lds-credentials',
-      GRADING_ENGINE_URL: world.grading.url,
-      GRADING_TOKEN_URL: world.grading.tokenUrl,
-      GRADING_CREDENTIALS_SECRET: 'grading-credentials',
-      EVIDENCE_URL: `file://${join(directory, 'evidence')}`,
+      ...outside({ lds: world.lds.url, grading: world.grading.url, tokenUrl: world.grading.tokenUrl, directory }),
       ...environment,
     };
     let starts = 0;
@@ -127,21 +126,6 @@ export async function startStack({ cluster, leash, world: worldOptions, environm
     await stop();
     throw error;
   }
-}
-
-/** Follows the sessions with the administrator's rights, beside the controller and independent of it. */
-async function observeAsAdministrator(kubeconfig: string, endings: Ending[]): Promise<{ client: KubeClient; sessions: Informer<LabletSession> }> {
-  const client = new KubeClient(await loadConnection({ kubeconfig }));
-  const sessions = new Informer(client, LABLET_SESSIONS);
-  const stop = new AbortController();
-  const running = sessions.start(stop.signal);
-  endings.push(async () => {
-    stop.abort();
-    await running.catch(() => undefined);
-    await client.close();
-  });
-  await sessions.waitForSync();
-  return { client, sessions };
 }
 
 /** The sample manifests as `sed` would fill them in for a reader of config/samples/30-host.yaml. */

@@ -9,13 +9,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { bundleController } from '../../hack/bundle/bundle.ts';
 import { leashProgram } from '../../hack/cluster/binaries.ts';
 import type { ControlPlane } from '../../hack/cluster/controlplane.ts';
+import { follow } from '../../hack/cluster/follow.ts';
+import { outside } from '../../hack/demo/controller.ts';
 import { startSimulatedWorld, type SimulatedWorld } from '../../hack/sim/world.ts';
 import type { ScriptInput } from '../../hack/sim/common/script.ts';
 import { LABLET_DEFINITIONS, LABLET_SESSIONS } from '../../src/api/kinds.ts';
 import { KubeClient } from '../../src/kube/client.ts';
-import { Informer } from '../../src/kube/informer.ts';
 import { loadConnection } from '../../src/kube/kubeconfig.ts';
-import type { LabletSession } from '../../src/api/labletsession.ts';
 import type { LabletDefinition } from '../../src/api/labletdefinition.ts';
 import { Crowd } from '../soak/crowd.ts';
 import { DEFINITION, NAMESPACE, SESSIONS_PER_WORKER, worldManifests } from '../soak/manifests.ts';
@@ -82,7 +82,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosOutcome> {
     const world = started(await startSimulatedWorld({ cml: workers, seed: `chaos-${seed}`, bootDelay: '8s', scale, eventDelayMs: lateMs, script: SCRIPT }), (one) => one.close());
     for (const site of [world.lds, world.grading]) for (const [name, rate] of Object.entries(EVENT_FAULTS)) await world.setFault(site, { name, rate });
     const client = started(new KubeClient(await loadConnection({ kubeconfig: controlPlane.kubeconfigPath })), (one) => one.close());
-    const live = await follow(client, endings);
+    const live = await follow(client, LABLET_SESSIONS, (ending) => endings.push(ending));
 
     await controlPlane.kubectl(['apply', ...['10-namespaces', '20-credentials', '40-topology'].map((name) => `--filename=${join(CONFIG, 'samples', `${name}.yaml`)}`), `--filename=${join(CONFIG, 'rbac')}`]);
     const fleet = started(await Fleet.start({
@@ -138,26 +138,8 @@ function environment(sink: string, world: SimulatedWorld, directory: string, sca
     TIME_SCALE: String(scale),
     LABLET_DEV: '1',
     CLOUDEVENTS_SINK_URL: sink,
-    LDS_URL: world.lds.url,
-    LDS_CREDENTIALS_SECRET: 'lds-credentials',
-    GRADING_ENGINE_URL: world.grading.url,
-    GRADING_TOKEN_URL: world.grading.tokenUrl,
-    GRADING_CREDENTIALS_SECRET: 'grading-credentials',
-    EVIDENCE_URL: `file://${join(directory, 'evidence')}`,
+    ...outside({ lds: world.lds.url, grading: world.grading.url, tokenUrl: world.grading.tokenUrl, directory }),
   };
-}
-
-/** The sessions as the API server tells them to anybody who watches. */
-async function follow(client: KubeClient, endings: (() => Promise<unknown>)[]): Promise<Informer<LabletSession>> {
-  const sessions = new Informer(client, LABLET_SESSIONS);
-  const stop = new AbortController();
-  const running = sessions.start(stop.signal).catch(() => undefined);
-  endings.push(async () => {
-    stop.abort();
-    await running;
-  });
-  await sessions.waitForSync();
-  return sessions;
 }
 
 /** Hosts in service and the definition. */

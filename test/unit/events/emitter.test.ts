@@ -1,30 +1,21 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { EMITTED, EMITTED_TYPES } from '../../../src/api/events.ts';
 import { recordEvent } from '../../../src/core/outbox.ts';
 import { HttpSink } from '../../../src/events/sink-http.ts';
+import { afterTest } from '../../support/after-test.ts';
 import { OutboxWorld, startEmitter, uidOf } from '../../support/events/outbox-world.ts';
-import { answer, chatty, hangUp, silence, TestSink } from '../../support/events/sink.ts';
+import { sinkThat } from '../../support/events/sink-that.ts';
+import { answer, chatty, hangUp, silence } from '../../support/events/sink.ts';
 import { until } from '../../support/events/until.ts';
 import type { RunningEmitter } from '../../support/events/outbox-world.ts';
-import type { Reaction } from '../../support/events/sink.ts';
+import type { Reaction, TestSink } from '../../support/events/sink.ts';
 
 const a = uidOf(1);
 const b = uidOf(2);
 
-const cleanups: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function sinkThat(react?: TestSink['react']): Promise<TestSink> {
-  const sink = await TestSink.start(react);
-  cleanups.push(() => sink.close());
-  return sink;
-}
-
 function emitting(world: OutboxWorld, sink: TestSink, options: Parameters<typeof startEmitter>[2] = {}): RunningEmitter {
   const running = startEmitter(world, sink.url, options);
-  cleanups.push(() => running.kill());
+  afterTest(() => running.kill());
   return running;
 }
 
@@ -205,7 +196,7 @@ describe('an event that the sink refuses', () => {
     const sink = await sinkThat(() => answer(401));
     const letters = await sinkThat();
     const deadLetter = new HttpSink({ url: letters.url, mode: 'binary' });
-    cleanups.push(() => deadLetter.close());
+    afterTest(() => deadLetter.close());
     world.add('one', a);
     world.transition(a);
     const running = emitting(world, sink, { deadLetter, tuning: { parkTimeoutMs: 20 } });

@@ -1,9 +1,10 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { recordEvent } from '../../../src/core/outbox.ts';
 import { Outlet, OUTLET_TUNING } from '../../../src/events/outlet.ts';
 import { TermControl } from '../../../src/runtime/runnable.ts';
 import { silentLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { afterTest } from '../../support/after-test.ts';
 import { counted } from '../../support/events/counted.ts';
 import { uidOf } from '../../support/events/outbox-world.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -17,11 +18,6 @@ const MINUTE = 60 * SECOND;
 const accepted: Delivery = { outcome: 'accepted' };
 const away: Delivery = { outcome: 'retry', reason: 'the sink answered 404', blamesSink: false };
 const refused: Delivery = { outcome: 'refused', reason: 'the sink answered 400', code: 400 };
-
-const cleanups: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0)) await cleanup();
-});
 
 interface Try { readonly at: number; readonly uid: string; readonly sequence: number }
 
@@ -49,7 +45,7 @@ function world(answer: (nth: number, event: CloudEvent) => Delivery | Promise<De
   });
   const term = new TermControl();
   const done = outlet.run(term);
-  cleanups.push(async () => {
+  afterTest(async () => {
     term.end(new Error('the test is over'));
     await clock.settle();
     await done;

@@ -1,31 +1,23 @@
-import { afterEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { recordEvent } from '../../../src/core/outbox.ts';
 import { createSinks } from '../../../src/events/sinks.ts';
+import { afterTest } from '../../support/after-test.ts';
 import { counted } from '../../support/events/counted.ts';
 import { OutboxWorld, startEmitter, uidOf } from '../../support/events/outbox-world.ts';
-import { answer, silence, TestSink } from '../../support/events/sink.ts';
+import { sinkThat } from '../../support/events/sink-that.ts';
+import { answer, silence } from '../../support/events/sink.ts';
 import { until } from '../../support/events/until.ts';
 import type { RunningEmitter } from '../../support/events/outbox-world.ts';
+import type { TestSink } from '../../support/events/sink.ts';
 
 const a = uidOf(1);
-
-const cleanups: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function sinkThat(react?: TestSink['react']): Promise<TestSink> {
-  const sink = await TestSink.start(react);
-  cleanups.push(() => sink.close());
-  return sink;
-}
 
 /** An emitter to several sinks, as the configuration would name them. */
 function emitting(world: OutboxWorld, receivers: readonly TestSink[]): RunningEmitter {
   const sinks = createSinks({ urls: receivers.map(({ url }) => url.href).join(', ') });
-  cleanups.push(...sinks.map((sink) => () => sink.close()));
+  for (const sink of sinks) afterTest(() => sink.close());
   const running = startEmitter(world, new URL('http://unused.invalid'), { sinks });
-  cleanups.push(() => running.kill());
+  afterTest(() => running.kill());
   return running;
 }
 

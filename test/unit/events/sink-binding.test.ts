@@ -1,10 +1,11 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { createAuthority } from '../../../hack/cluster/pki.ts';
 import { createSinks } from '../../../src/events/sinks.ts';
-import { TestSink } from '../../support/events/sink.ts';
+import { afterTest } from '../../support/after-test.ts';
+import { sinkThat } from '../../support/events/sink-that.ts';
 import { startScriptedServer } from '../../support/scripted-server.ts';
 import type { CloudEvent } from '../../../src/events/cloudevent.ts';
 import type { SinkBinding } from '../../../src/events/sink-binding.ts';
@@ -15,32 +16,22 @@ const event: CloudEvent = { id: '1', source: '/ccm', type: 'ccm.lablet.session.s
 const never = new AbortController().signal;
 
 let folder: string;
-const cleanups: (() => Promise<void>)[] = [];
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'binding-'));
-  cleanups.push(() => rm(folder, { recursive: true }));
+  afterTest(() => rm(folder, { recursive: true }));
 });
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function receiver(): Promise<TestSink> {
-  const sink = await TestSink.start();
-  cleanups.push(() => sink.close());
-  return sink;
-}
 
 /** The sink of a binding, whose files are looked for in this test's folder only. */
 function bound(binding: SinkBinding, urls?: string): Sink {
   const [sink] = createSinks({ urls, binding: { tokenFile: join(folder, 'token'), trustFolder: join(folder, 'trust'), ...binding } });
   if (!sink) throw new Error('no sink');
-  cleanups.push(() => sink.close());
+  afterTest(() => sink.close());
   return sink;
 }
 
 describe('a SinkBinding', () => {
   test('is used if no sink is named, and its token is read anew each time', async () => {
-    const sink = await receiver();
+    const sink = await sinkThat();
     const out = bound({ sink: sink.url.href });
     await out.send(event, never);
     await writeFile(join(folder, 'token'), 'first\n');
@@ -51,20 +42,20 @@ describe('a SinkBinding', () => {
   });
 
   test('whose token cannot be read sends nothing without it', async () => {
-    const sink = await receiver();
+    const sink = await sinkThat();
     await mkdir(join(folder, 'token'));
     expect(await bound({ sink: sink.url.href }).send(event, never)).toMatchObject({ outcome: 'retry', blamesSink: false, reason: expect.stringContaining('EISDIR') });
     expect(sink.arrivals).toEqual([]);
   });
 
   test('sets its extensions on every event, over what the event carries', async () => {
-    const sink = await receiver();
+    const sink = await sinkThat();
     await bound({ sink: sink.url.href, ceOverrides: '{"extensions":{"tenant":"exam floor 2","sequence":"7"}}' }).send(event, never);
     expect(Object.fromEntries(sink.arrivals[0]?.event.extensions ?? [])).toEqual({ tenant: 'exam floor 2', sequence: '7' });
   });
 
   test('gives way to a sink that is named, which gets neither its token nor its extensions', async () => {
-    const sink = await receiver();
+    const sink = await sinkThat();
     await writeFile(join(folder, 'token'), 'secret');
     await bound({ sink: 'http://broker.invalid', ceOverrides: '{"extensions":{"tenant":"exams"}}' }, sink.url.href).send(event, never);
     expect(sink.arrivals[0]?.headers.authorization).toBeUndefined();
@@ -82,7 +73,7 @@ describe('a broker with a certificate of the cluster', () => {
     const authority = await createAuthority('knative-ca');
     const { certificate, key } = await authority.issue({ commonName: 'broker-ingress', hosts: ['127.0.0.1'] });
     const server = await startScriptedServer([(response) => response.writeHead(202).end()], { cert: certificate, key });
-    cleanups.push(() => server.close());
+    afterTest(() => server.close());
     return { server, ca: authority.certificate };
   }
 

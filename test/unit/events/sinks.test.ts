@@ -1,6 +1,8 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { SinkConfigurationError } from '../../../src/events/sink.ts';
 import { createDeadLetter, createSinks } from '../../../src/events/sinks.ts';
+import { afterTest } from '../../support/after-test.ts';
+import { sinkThat } from '../../support/events/sink-that.ts';
 import { answer, chatty, TestSink } from '../../support/events/sink.ts';
 import type { CloudEvent } from '../../../src/events/cloudevent.ts';
 import type { SinkSettings } from '../../../src/events/sinks.ts';
@@ -8,22 +10,11 @@ import type { SinkSettings } from '../../../src/events/sinks.ts';
 const event: CloudEvent = { id: '1', source: '/ccm', type: 'ccm.lablet.session.stopping', datacontenttype: 'application/json', extensions: new Map([['sequence', '0000000001']]), data: { kind: 'json', value: { session_id: 'x' } } };
 const never = new AbortController().signal;
 
-const cleanups: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function sinkThat(react?: TestSink['react']): Promise<TestSink> {
-  const sink = await TestSink.start(react);
-  cleanups.push(() => sink.close());
-  return sink;
-}
-
 /** Sends one event to the only sink of the settings. */
 async function send(settings: SinkSettings, signal = never) {
   const [sink] = createSinks(settings);
   if (!sink) throw new Error('no sink');
-  cleanups.push(() => sink.close());
+  afterTest(() => sink.close());
   return sink.send(event, signal);
 }
 
@@ -97,7 +88,7 @@ describe('the wire', () => {
   test('carries user and password of the URL as Basic, and the name does not show them', async () => {
     const sink = await sinkThat();
     const [made] = createSinks({ urls: `http://me:p%40ss@${sink.url.host}/in?code=abc` });
-    cleanups.push(async () => made?.close());
+    afterTest(async () => made?.close());
     await made?.send(event, never);
     expect(sink.arrivals[0]?.headers.authorization).toBe(`Basic ${Buffer.from('me:p@ss').toString('base64')}`);
     expect(made?.name).toBe(`http://${sink.url.host}/in`);
@@ -113,7 +104,7 @@ describe('the configuration', () => {
   test('may name several sinks of any kind', () => {
     const urls = 'http://a.example/x, https://b.example,eventgrid+https://t.westeurope-1.eventgrid.azure.net,eventgridns+https://n.westeurope-1.eventgrid.azure.net/topics/exams,eventbridge://eu-west-1/default,file:///tmp/events.jsonl';
     const sinks = createSinks({ urls, eventGridKey: 'k' });
-    cleanups.push(...sinks.map((sink) => () => sink.close()));
+    for (const sink of sinks) afterTest(() => sink.close());
     expect(sinks.map(({ name }) => name)).toEqual([
       'http://a.example/x', 'https://b.example/', 'eventgrid+https://t.westeurope-1.eventgrid.azure.net/api/events',
       'eventgridns+https://n.westeurope-1.eventgrid.azure.net/topics/exams:publish', 'eventbridge://eu-west-1/default', 'file:///tmp/events.jsonl',
@@ -122,7 +113,7 @@ describe('the configuration', () => {
 
   test('tells sinks apart whose URLs differ only where secrets may stand', () => {
     const sinks = createSinks({ urls: 'http://a.example/in?code=1,http://a.example/in?code=2' });
-    cleanups.push(...sinks.map((sink) => () => sink.close()));
+    for (const sink of sinks) afterTest(() => sink.close());
     expect(sinks.map(({ name }) => name)).toEqual(['http://a.example/in', 'http://a.example/in (2)']);
   });
 

@@ -1,13 +1,15 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { verifyChain } from '../../../../src/core/verify-chain.ts';
 import { archiveRecord } from '../../../../src/api/archive.ts';
 import { OUTBOX_MAX_ENTRIES } from '../../../../src/api/outbox.ts';
+import { afterTest } from '../../../support/after-test.ts';
 import { emitted, received } from '../../../support/events/chained.ts';
 import { OutboxWorld, startEmitter, uidOf } from '../../../support/events/outbox-world.ts';
-import { TestSink } from '../../../support/events/sink.ts';
+import { sinkThat } from '../../../support/events/sink-that.ts';
 import { until } from '../../../support/events/until.ts';
 import type { ArchiveRecord } from '../../../../src/api/archive.ts';
 import type { ArchiveStore, Segment } from '../../../../src/events/archive/store.ts';
+import type { TestSink } from '../../../support/events/sink.ts';
 import type { RunningEmitter } from '../../../support/events/outbox-world.ts';
 
 const [a, b] = [uidOf(1), uidOf(2)];
@@ -36,20 +38,14 @@ class MemoryArchive implements ArchiveStore {
   }
 }
 
-const cleanups: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
 async function emitting(world: OutboxWorld, archive: MemoryArchive, sink: TestSink): Promise<RunningEmitter> {
   const running = startEmitter(world, sink.url, { archive });
-  cleanups.push(() => running.kill());
+  afterTest(() => running.kill());
   return running;
 }
 
 async function setUp(): Promise<{ world: OutboxWorld; archive: MemoryArchive; sink: TestSink }> {
-  const sink = await TestSink.start();
-  cleanups.push(() => sink.close());
+  const sink = await sinkThat();
   const world = new OutboxWorld();
   world.add('cand-1', a);
   world.add('cand-2', b);
@@ -153,7 +149,7 @@ test('records from before the archive was switched off are let go when there is 
   const { world, sink } = await setUp();
   receive(world, a);
   const running = startEmitter(world, sink.url);
-  cleanups.push(() => running.kill());
+  afterTest(() => running.kill());
   emit(world, a, running);
   await drained(world);
   expect(sink.sequences(a)).toEqual([1]);
