@@ -57,6 +57,8 @@ left out, so that the program's own default holds.
   "OTEL_SERVICE_NAME" $v.tracing.serviceName
   "OTEL_RESOURCE_ATTRIBUTES" (join "," $attributes)
   "OTEL_SDK_DISABLED" $v.tracing.disabled
+  "WEB_PAGE" (ternary "enabled" "disabled" $v.page.enabled)
+  "WEB_AUDIENCE" $v.page.audience
   "HTTPS_PROXY" $v.proxy.https
   "HTTP_PROXY" $v.proxy.http
   "NO_PROXY" (join "," $v.proxy.noProxy)
