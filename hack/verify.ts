@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers';
 const CHECKS: readonly (readonly [what: string, command: string, ...args: string[]])[] = [
   ['generated files', 'node', 'hack/generate/main.ts', '--check'],
   ['types', 'tsc', '--project', '.'],
+  ['types of the page', 'tsc', '--project', 'src/web/page'],
   ['lint', 'eslint', '.', '--max-warnings=0'],
   ['the import rule', 'depcruise', 'src', '--output-type=err'],
   ['dead code', 'knip', '--no-progress'],

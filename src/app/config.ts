@@ -80,6 +80,8 @@ const schema = z.object({
   LICENSE_SUPERSET: z.enum(['true', 'false']).default('false').transform((text) => text === 'true'),
   ORPHAN_INSTANCE_POLICY: z.enum(['Report', 'Terminate']).default('Report'),
   WATCH_NAMESPACES: list,
+  WEB_PAGE: z.enum(['enabled', 'disabled']).default('disabled'),
+  WEB_AUDIENCE: z.string().optional(),
   DRAIN_DELAY: z.string().regex(/^[0-9]{1,3}s$/, 'must be a number of seconds such as 5s; 0s is at once').default('5s').transform((text) => parseInt(text, 10) * 1000),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   ...traceVariables,
