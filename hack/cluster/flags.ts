@@ -34,6 +34,10 @@ export function apiServerFlags(layout: Layout, port: number, audit: boolean): st
     `--service-account-key-file=${layout.tokenKeys.publicKey}`,
     '--service-cluster-ip-range=10.96.0.0/16',
     '--allow-privileged=true',
+    // For the logs of pods, where there are nodes (hack/node).
+    `--kubelet-client-certificate=${layout.admin.certificate}`,
+    `--kubelet-client-key=${layout.admin.key}`,
+    '--kubelet-preferred-address-types=InternalIP',
     // Else a graceful end waits a minute for the watches of clients that do not hang up.
     '--shutdown-watch-termination-grace-period=2s',
     '--profiling=false',
@@ -41,10 +45,11 @@ export function apiServerFlags(layout: Layout, port: number, audit: boolean): st
   ];
 }
 
-// What makes a cluster's objects behave as in production, short of running pods: there is no node and no scheduler.
+// What makes a cluster's objects behave as in production, short of running pods: nodes and a scheduler are in hack/node.
 const CONTROLLERS = [
   'garbage-collector-controller',
   'namespace-controller',
+  'node-lifecycle-controller',
   'serviceaccount-controller',
   'serviceaccount-token-controller',
   'root-ca-certificate-publisher-controller',
