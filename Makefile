@@ -53,6 +53,12 @@ build: tools ## Bundle the controller and the plugin of kubectl into one file ea
 	@node hack/bundle/main.ts
 
 ##@ Release
+image: tools ## Build the container image with docker, podman or buildah (IMAGE=name:tag ENGINE= BUILD_IMAGE= RUNTIME_IMAGE= NPMRC=)
+	@IMAGE="$(IMAGE)" ENGINE="$(ENGINE)" BUILD_IMAGE="$(BUILD_IMAGE)" RUNTIME_IMAGE="$(RUNTIME_IMAGE)" NPMRC="$(NPMRC)" exec node hack/image/main.ts build
+
+sbom: tools ## Write the software bill of materials to dist/, as SPDX and as CycloneDX
+	@node hack/image/main.ts sbom
+
 release: tools ## Write released/VERSION: schemas, CRDs, manifests and the program (VERSION=1.2.3)
 	@node hack/generate/main.ts --check && node hack/release/main.ts "$(VERSION)"
 
@@ -64,4 +70,4 @@ tools-go:
 tools-all:
 	@node hack/bootstrap.mjs go python
 
-.PHONY: help demo cluster cluster-down run test bench day soak generate verify lint build release tools tools-go tools-all
+.PHONY: help demo cluster cluster-down run test bench day soak generate verify lint build image sbom release tools tools-go tools-all

@@ -7,12 +7,14 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const MAIN = resolve(ROOT, 'src/main.ts');
 // Packages of the old module format inside the bundle still call require().
 const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+// What a package uses if it is there, and what is there only for our tools: it is no part of the program, nor of its SBOM.
+const ONLY_FOR_TOOLS = ['supports-color'];
 
 /** The files of the page, in place of the module that reads them from the tree. */
 const PAGE: Plugin = {
   name: 'page',
-  setup({ onLoad }) {
-    onLoad({ filter: /[/\\]src[/\\]web[/\\]page-files\.ts$/ }, () => {
+  setup(builder) {
+    builder.onLoad({ filter: /[/\\]src[/\\]web[/\\]page-files\.ts$/ }, () => {
       const files = readPage((text) => transformSync(text, { loader: 'ts', target: 'es2024' }).code);
       return { contents: `export const readPage = () => (${JSON.stringify(files)});` };
     });
@@ -30,8 +32,9 @@ const PAGE: Plugin = {
  */
 export async function bundleController(file: string, { minify = false } = {}): Promise<string[]> {
   const { metafile } = await build({
-    entryPoints: [MAIN], outfile: file, bundle: true, platform: 'node', target: 'node24', format: 'esm', sourcemap: !minify, minify, metafile: true, absWorkingDir: ROOT, logLevel: 'warning', banner: { js: REQUIRE }, plugins: [PAGE],
+    entryPoints: [MAIN], outfile: file, bundle: true, platform: 'node', target: 'node24', format: 'esm', sourcemap: !minify, minify, metafile: true, absWorkingDir: ROOT, logLevel: 'warning', banner: { js: REQUIRE }, external: ONLY_FOR_TOOLS, plugins: [PAGE],
   });
   // esbuild works in a process of its own, which would stay for a next time.
   await stop();
+  return Object.keys(metafile.inputs);
 }

@@ -45,11 +45,12 @@ export interface ConnectionOptions {
 export async function loadConnection(options: ConnectionOptions = {}): Promise<Connection> {
   const env = options.env ?? process.env;
   const account = options.serviceAccountDirectory ?? '/var/run/secrets/kubernetes.io/serviceaccount';
-  const home = join(env['HOME'] ?? homedir(), '.kube', 'config');
   const named = options.kubeconfig ?? env['KUBECONFIG'] ?? '';
   if (named !== '') return fromKubeconfig(named.split(delimiter).filter((file) => file !== ''), options.context);
   const host = env['KUBERNETES_SERVICE_HOST'];
   if (host !== undefined && existsSync(join(account, 'token'))) return fromServiceAccount(host, env['KUBERNETES_SERVICE_PORT'] ?? '443', account);
+  // Asked for last: in a pod, a user with an arbitrary number has no home, and homedir() throws.
+  const home = join(env['HOME'] ?? homedir(), '.kube', 'config');
   if (existsSync(home)) return fromKubeconfig([home], options.context);
   throw new ConfigurationError(`No cluster is configured: set KUBECONFIG, or run in a pod with a ServiceAccount, or create ${home}`);
 }
