@@ -8,8 +8,13 @@ import { microTime } from './micro-time.ts';
 import type { Clock } from './clock.ts';
 import type { KubeObject } from '../kube/types.ts';
 
+/** What names an object. */
+export interface Regarding extends Pick<KubeObject, 'apiVersion' | 'kind'> {
+  readonly metadata: Pick<KubeObject['metadata'], 'name' | 'namespace' | 'uid' | 'resourceVersion'>;
+}
+
 export interface EventNote {
-  readonly regarding: KubeObject;
+  readonly regarding: Regarding;
   readonly type: 'Normal' | 'Warning';
   /** PascalCase, what happened: `Scheduled`. */
   readonly reason: string;
@@ -91,7 +96,7 @@ export class EventSeriesBook {
     }
     if (!this.spend(note.regarding.metadata.uid, now)) return undefined;
     const fresh: EventSeries = {
-      key, note, firstAt: at, lastAt: at, count: 1, written: 0, name: undefined, failed: 0, seenAt: now, writtenAt: -Infinity,
+      key, note: { ...note, regarding: nameOf(note.regarding) }, firstAt: at, lastAt: at, count: 1, written: 0, name: undefined, failed: 0, seenAt: now, writtenAt: -Infinity,
     };
     this.series.set(key, fresh);
     return fresh;
@@ -120,4 +125,9 @@ export class EventSeriesBook {
     bucket.tokens--;
     return true;
   }
+}
+
+/** An object as it was at each Event, whole, was most of the memory of this program. */
+function nameOf({ apiVersion, kind, metadata: { name, namespace, uid, resourceVersion } }: Regarding): Regarding {
+  return { apiVersion, kind, metadata: { name, uid, resourceVersion, ...(namespace === undefined ? {} : { namespace }) } };
 }

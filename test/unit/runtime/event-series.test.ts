@@ -5,8 +5,14 @@ import { cutBytes } from '../../../src/runtime/recorder.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 const note = (more: Partial<EventNote> = {}, uid = 'u-1'): EventNote => ({
-  regarding: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', namespace: 'exams', uid, resourceVersion: '1', creationTimestamp: '2026-11-23T10:00:00Z' } },
+  regarding: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', namespace: 'exams', uid, resourceVersion: '1' } },
   type: 'Warning', reason: 'ImportFailed', action: 'Import', note: 'the lab server is away', ...more,
+});
+
+test('a series names its object and does not hold it: thousands are remembered', () => {
+  const whole = { ...note().regarding, status: { history: ['long'] } };
+  const { regarding } = new EventSeriesBook(new FakeClock()).admit(note({ regarding: whole }))?.note ?? {};
+  expect(regarding).toEqual(note().regarding);
 });
 
 describe('equal notes about one object', () => {
