@@ -50,6 +50,7 @@ export async function loadConnection(options: ConnectionOptions = {}): Promise<C
   const host = env['KUBERNETES_SERVICE_HOST'];
   if (host !== undefined && existsSync(join(account, 'token'))) return fromServiceAccount(host, env['KUBERNETES_SERVICE_PORT'] ?? '443', account);
   // Asked for last: in a pod, a user with an arbitrary number has no home, and homedir() throws.
+  // Last, and only here: in a container the user may be in no list of users, and then has no home to ask for.
   const home = join(env['HOME'] ?? homedir(), '.kube', 'config');
   if (existsSync(home)) return fromKubeconfig([home], options.context);
   throw new ConfigurationError(`No cluster is configured: set KUBECONFIG, or run in a pod with a ServiceAccount, or create ${home}`);

@@ -45,7 +45,7 @@ type containerSpec struct {
 // What a program needs of the machine to run at all. There is neither a shell nor any other tool.
 var machineFiles = []string{
 	"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/zoneinfo", "/usr/share/ca-certificates",
-	"/etc/ld.so.cache", "/etc/ssl", "/etc/pki", "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf",
+	"/etc/ld.so.cache", "/etc/ssl", "/etc/pki", "/etc/resolv.conf", "/etc/nsswitch.conf",
 	"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom",
 }
 

@@ -8,8 +8,11 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/virtual-kubelet/virtual-kubelet/errdefs"
+	"github.com/virtual-kubelet/virtual-kubelet/log"
 	"github.com/virtual-kubelet/virtual-kubelet/node/api"
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	stats "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
 )
@@ -55,7 +58,8 @@ func (p *provider) UpdatePod(_ context.Context, pod *v1.Pod) error {
 	return nil
 }
 
-// DeletePod returns at once; the status tells when the processes have ended.
+// DeletePod returns at once. As soon as the processes have ended the pod is removed from the API server, as a kubelet
+// does; Virtual Kubelet would wait for the whole grace period.
 func (p *provider) DeletePod(_ context.Context, pod *v1.Pod) error {
 	running, err := p.find(pod.Namespace, pod.Name)
 	if err != nil {
@@ -65,8 +69,12 @@ func (p *provider) DeletePod(_ context.Context, pod *v1.Pod) error {
 	go func() {
 		<-running.ended
 		p.mutex.Lock()
-		defer p.mutex.Unlock()
 		delete(p.pods, keyOfPod(pod))
+		p.mutex.Unlock()
+		options := metav1.DeleteOptions{GracePeriodSeconds: new(int64), Preconditions: metav1.NewUIDPreconditions(string(pod.UID))}
+		if err := p.machine.client.CoreV1().Pods(pod.Namespace).Delete(context.Background(), pod.Name, options); err != nil && !errors.IsNotFound(err) {
+			log.L.Warnf("%s: %v", keyOfPod(pod), err)
+		}
 	}()
 	return nil
 }

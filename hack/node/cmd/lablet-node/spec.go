@@ -36,6 +36,11 @@ func (p *runningPod) specOf(container *v1.Container) (containerSpec, error) {
 	if err != nil {
 		return containerSpec{}, err
 	}
+	hosts, err := p.writeHosts()
+	if err != nil {
+		return containerSpec{}, err
+	}
+	binds = append(binds, bind{Source: hosts, Target: "/etc/hosts", ReadOnly: true})
 	directory := "/"
 	for _, wanted := range []string{image.Directory, container.WorkingDir} {
 		if wanted != "" {
@@ -73,12 +78,22 @@ func (p *runningPod) environmentOf(container *v1.Container, image image) ([]stri
 		return nil, err
 	}
 	base := slices.Concat([]string{defaultPath}, image.Env, []string{
-		"HOSTNAME=" + p.pod.Name,
+		// As container runtimes set them; the user of our image is in no /etc/passwd.
+		"HOSTNAME=" + p.pod.Name, "HOME=/",
 		"KUBERNETES_SERVICE_HOST=" + server.Hostname(), "KUBERNETES_SERVICE_PORT=" + server.Port(),
 		// All pods share the network of the machine: each listens on its own address of it.
 		"LISTEN_HOST=" + p.address.ip,
 	})
 	return environment{client: p.machine.client, pod: p.pod, ip: p.address.ip, base: base}.of(context.Background(), container)
+}
+
+func (p *runningPod) writeHosts() (string, error) {
+	content, err := hostsFile(context.Background(), p.machine.client, p.pod, p.address.ip)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(p.directory, "hosts")
+	return path, os.WriteFile(path, []byte(content), 0o644)
 }
 
 // The files of the image, then the volumes: the shortest path first, since one may lie in another.
