@@ -72,17 +72,17 @@ export async function leashProgram(env: NodeJS.ProcessEnv, report: Report): Prom
  * The directory with `programs` of the Go module in the folder `module`, built if this version of the sources has not
  * been built here before.
  */
-export async function builtOnce(name: string, programs: readonly string[], env: NodeJS.ProcessEnv, report: Report, module = MODULE): Promise<string> {
+export async function builtOnce(name: string, programs: readonly string[], env: NodeJS.ProcessEnv, report: Report, module = MODULE, tags = ''): Promise<string> {
   const cache = join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'lablet-controller');
-  const directory = join(cache, `${name}-${await versionKey(programs, module)}`);
-  if (!existsSync(directory)) await buildInto(directory, module, programs, report);
+  const directory = join(cache, `${name}-${await versionKey(programs, module, tags)}`);
+  if (!existsSync(directory)) await buildInto(directory, module, programs, report, tags);
   return directory;
 }
 
 /** Changes whenever a build could give another result: the module files, our sources, the platform. */
-async function versionKey(programs: readonly string[], module: string): Promise<string> {
+async function versionKey(programs: readonly string[], module: string, tags: string): Promise<string> {
   const files = globSync([...programs.map((program) => `cmd/${program}/*.go`), 'go.mod', 'go.sum'], { cwd: module });
-  const hash = createHash('sha256').update(`${process.platform} ${process.arch}`);
+  const hash = createHash('sha256').update(`${process.platform} ${process.arch}${tags}`);
   for (const file of files.sort()) hash.update(`\0${file}\0`).update(await readFile(join(module, file)));
   return hash.digest('hex').slice(0, 12);
 }

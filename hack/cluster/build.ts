@@ -25,9 +25,10 @@ class BuildError extends Error {
  * and find it done.
  *
  * @param report gets a line when something starts or ends, and progress every 10 s
+ * @param tags build tags, comma-separated. @default none
  * @throws BuildError
  */
-export async function buildInto(directory: string, module: string, programs: readonly string[], report: Report): Promise<void> {
+export async function buildInto(directory: string, module: string, programs: readonly string[], report: Report, tags = ''): Promise<void> {
   await mkdir(join(directory, '..'), { recursive: true });
   await withLock(
     `${directory}.lock`,
@@ -37,15 +38,15 @@ export async function buildInto(directory: string, module: string, programs: rea
     async () => {
       if (existsSync(directory)) return;
       const unfinished = `${directory}.${process.pid}.tmp`;
-      await compile(unfinished, module, programs, report);
+      await compile(unfinished, module, programs, report, tags);
       await rename(unfinished, directory);
       report(`kept in ${directory} (${await sizeOf(directory)} MB); the next run finds it there`);
     },
   );
 }
 
-async function compile(output: string, module: string, programs: readonly string[], report: Report): Promise<void> {
-  const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' };
+async function compile(output: string, module: string, programs: readonly string[], report: Report, tags: string): Promise<void> {
+  const env = { ...process.env, CGO_ENABLED: '0', GOFLAGS: `-buildvcs=false${tags === '' ? '' : ` -tags=${tags}`}` };
   const packages = programs.map((program) => (program.includes('/') ? program : `./cmd/${program}`));
   report(`building ${programs.join(', ')} from source, once per version`);
   const started = performance.now();

@@ -6,10 +6,12 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chart } from './chart.ts';
 import { crds } from './crds.ts';
+import { dashboards } from './dashboards.ts';
 import { eventGuide } from './event-guide.ts';
 import { eventSchemas } from './event-schemas.ts';
 import { knative } from './knative.ts';
 import { lifecycle } from './lifecycle.ts';
+import { metricsReference } from './metrics.ts';
 import { check, write } from './output.ts';
 import type { Generator } from './output.ts';
 import { rbac } from './rbac.ts';
@@ -17,7 +19,7 @@ import { apiReference } from './reference.ts';
 import { sampleTopology } from './samples.ts';
 import { workerLifecycle } from './worker-lifecycle.ts';
 
-const GENERATORS: readonly Generator[] = [lifecycle, workerLifecycle, crds, rbac, apiReference, eventSchemas, eventGuide, knative, chart, sampleTopology];
+const GENERATORS: readonly Generator[] = [lifecycle, workerLifecycle, crds, rbac, apiReference, eventSchemas, eventGuide, knative, chart, dashboards, metricsReference, sampleTopology];
 const root = resolve(import.meta.dirname, '../..');
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });

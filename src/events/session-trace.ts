@@ -15,10 +15,10 @@ type History = NonNullable<NonNullable<LabletSession['status']>['history']>;
 const lifeSpan = (uid: string): SpanContext => spanOf(uid, 'session');
 const spanOfEntry = (uid: string, { at, to }: History[number]): SpanContext => spanOf(uid, 'phase', at, to);
 
-/** What is done about the session now belongs to its phase; before its admission, to its life. */
+/** What is done about the session now belongs to its phase; before its admission and after its end, to its life. */
 export function phaseSpan({ metadata: { uid }, status }: LabletSession): SpanContext {
   const entry = status?.history?.at(-1);
-  return entry ? spanOfEntry(uid, entry) : lifeSpan(uid);
+  return entry && entry.to !== 'Terminated' ? spanOfEntry(uid, entry) : lifeSpan(uid);
 }
 
 /** What every span about a session says. */

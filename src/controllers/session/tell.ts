@@ -6,6 +6,7 @@ import { recordPhases } from '../../events/session-trace.ts';
 import { countDropped } from '../last-events.ts';
 import { traceIdOf } from '../../telemetry/trace-context.ts';
 import { noticesFor } from './notices.ts';
+import type { Lab } from '../../api/lab.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { OutboxEntry } from '../../api/outbox.ts';
 import type { Notice } from '../../core/session/situation.ts';
@@ -17,19 +18,25 @@ import type { Deps } from '../deps.ts';
  * @param session as it was stored; its newest history entries are those of `rows`
  * @param dropped what its full outbox lost in this write
  */
-export function tellTransitions({ metrics, tracer, events, log, settings }: Pick<Deps, 'metrics' | 'tracer' | 'events' | 'log' | 'settings'>, session: LabletSession, rows: readonly RowId[], notices: readonly Notice[] = [], dropped: readonly OutboxEntry[] = []): void {
+export function tellTransitions({ metrics, tracer, events, log, settings, caches }: Pick<Deps, 'metrics' | 'tracer' | 'events' | 'log' | 'settings' | 'caches'>, session: LabletSession, rows: readonly RowId[], notices: readonly Notice[] = [], dropped: readonly OutboxEntry[] = []): void {
   const { history = [] } = session.status ?? {};
   for (const entry of rows.length > 0 ? history.slice(-rows.length) : []) {
     const { from = '', to, row, reason, actor, at } = entry;
     metrics.transitions.inc({ from, to, reason });
     log.info({ session: objectKey(session), uid: session.metadata.uid, phase: to, traceId: traceIdOf(session.metadata.uid), from, row, reason, actor }, 'transition');
-    if (row === 'T6') metrics.instantiateDuration.observe({ path: session.status?.labOrigin === 'Reused' ? 'reuse' : 'import' }, secondsSince(session, 'Instantiating', at));
+    if (row === 'T6') metrics.instantiateDuration.observe({ path: pathOf(session, caches.labs.get(session.status?.labName ?? '')) }, secondsSince(session, 'Instantiating', at));
     countService(metrics, serviceFacts(session, entry, settings.timeouts.schedulingGate));
   }
   recordPhases(tracer, session, rows.length);
   if (session.status) for (const note of noticesFor(session, rows, session.status)) events.record(note);
   for (const { type, reason, message } of notices) events.record({ regarding: session, type, reason, action: 'Decide', note: message });
   countDropped(metrics, dropped);
+}
+
+/** How the session came by its lab: its first run out of the warm pool, one that others had before, or one made for it. */
+function pathOf({ status }: LabletSession, lab: Lab | undefined): 'warm' | 'reuse' | 'import' {
+  if (status?.labOrigin !== 'Reused') return 'import';
+  return lab?.spec.source === 'WarmPool' && (lab.status?.runs?.length ?? 0) <= 1 ? 'warm' : 'reuse';
 }
 
 function countService({ sessionStarts, lostTime, gradingTurnaround, sessionEnds }: Deps['metrics'], { start, lost, gradedAfter, ending }: ServiceFacts): void {
