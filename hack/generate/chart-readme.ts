@@ -9,7 +9,7 @@ export function chartReadme(values: readonly ChartValue[]): string {
 }
 
 function row({ path, description, default: value }: ChartValue): string {
-  const shown = typeof value === 'object' ? JSON.stringify(value) : String(value);
+  const shown = typeof value === 'string' ? value : JSON.stringify(value);
   return `| \`${path}\` | ${shown === '' ? '' : shown.length > 60 ? 'see values.yaml' : `\`${escaped(shown)}\``} | ${escaped(description)} |`;
 }
 

@@ -25,7 +25,7 @@ export interface ChartValues {
 }
 
 /** values.yaml does not say enough about a key; the message says what is missing. */
-export class ValuesError extends Error {
+class ValuesError extends Error {
   override readonly name = 'ValuesError';
 }
 
@@ -59,10 +59,11 @@ function valueSchema(pair: Pair, path: readonly string[], comment: string, found
   if (isMap(pair.value) && pair.value.items.length > 0 && keywords === undefined) return objectSchema(pair.value, path, found, at);
   if (description === '') throw new ValuesError(`${name}: say in a comment above it what it does`);
   const value: unknown = isScalar(pair.value) ? pair.value.value : (pair.value as YAMLMap).toJSON();
+  const type = typeOf(value, name);
   const isEmpty = typeof value === 'object' && Object.keys(value ?? {}).length === 0;
   if (isEmpty && keywords === undefined) throw new ValuesError(`${name}: its default says nothing about what may be in it; add @schema {…} to its comment`);
   found.push({ path: name, section: at.section, description, default: value });
-  return { type: typeOf(value, name), description, ...keywords };
+  return { type, description, ...keywords };
 }
 
 function readComment(comment: string, name: string): { description: string; keywords: Schema | undefined } {

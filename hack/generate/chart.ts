@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { CLUSTER_RULES, NAMESPACED_RULES, OPTIONAL_RULES, OWN_NAMESPACE_RULES, USER_ROLES } from '../../src/api/rbac.ts';
 import type { PolicyRule } from '../../src/api/rbac.ts';
+import { without } from '../../src/core/without.ts';
 import { chartReadme } from './chart-readme.ts';
 import { readValues } from './chart-values.ts';
 import { crds } from './crds.ts';
@@ -15,7 +16,7 @@ import { DELIVERY, eventTypes, TRIGGER_ANNOTATIONS, triggers } from './knative.t
 import type { Generator } from './output.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-export const CHART = 'charts/lablet-controller';
+const CHART = 'charts/lablet-controller';
 
 export const chart: Generator = {
   name: 'Helm chart',
@@ -52,7 +53,7 @@ function chartFile(): string {
 
 /** The rules of src/api/rbac.ts by what the templates call them. */
 function accessRules(): object {
-  const plain = (rules: readonly PolicyRule[]) => rules.map(({ why: _why, ...rule }) => rule);
+  const plain = (rules: readonly PolicyRule[]) => rules.map((rule) => without(rule, 'why'));
   return {
     cluster: plain(CLUSTER_RULES),
     namespaced: plain(NAMESPACED_RULES),

@@ -7,7 +7,7 @@ import { builtOnce } from '../cluster/binaries.ts';
 import type { Report } from '../cluster/build.ts';
 
 /** Helm ended with another exit code than 0; the message is what it wrote to standard error. */
-export class HelmError extends Error {
+class HelmError extends Error {
   override readonly name = 'HelmError';
   readonly exitCode: number;
 

@@ -3,7 +3,7 @@
  * package. Nothing is committed, tagged or uploaded; look at it, then commit it.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { bundleController } from '../bundle/bundle.ts';
 import { SCHEMA_FOLDER } from '../generate/event-schemas.ts';
@@ -29,16 +29,18 @@ if (problems.length > 0) {
   await write(join(root, 'released', version));
 }
 
-/** Manifests as they stand in the tree, the chart once there is one, and the program in one file. */
+/** Manifests and chart as they stand in the tree, and the program in one file. */
 async function write(folder: string): Promise<void> {
+  // First of all, since the chart has the version of the package.
+  run('npm', 'version', version, '--no-git-tag-version', '--allow-same-version');
+  run('node', 'hack/generate/main.ts');
   mkdirSync(folder, { recursive: true });
   const parts = { schemas: SCHEMA_FOLDER, crds: 'crds', config: 'config', chart: 'charts/lablet-controller' };
   for (const [name, source] of Object.entries(parts)) {
-    if (existsSync(join(root, source))) cpSync(join(root, source), join(folder, name), { recursive: true });
+    cpSync(join(root, source), join(folder, name), { recursive: true });
   }
   await bundleController(join(folder, PROGRAM), { minify: true });
-  run('npm', 'version', version, '--no-git-tag-version', '--allow-same-version');
-  console.log(`released/${version} is written. Look at it, then:\n  git add released package.json package-lock.json && git commit -m "chore(release): ${version}"`);
+  console.log(`released/${version} is written. Look at it, then:\n  git add released charts package.json package-lock.json && git commit -m "chore(release): ${version}"`);
 }
 
 function run(command: string, ...args: string[]): string {
