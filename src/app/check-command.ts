@@ -1,4 +1,4 @@
-/** `lablet-controller check`: asks a running controller whether it works. `helm test` and the image's health check run it. */
+/** `lablet-controller check`: asks a running controller whether it works. `helm test` runs it. */
 import { Command } from 'commander';
 import { request } from 'undici';
 import { z } from 'zod';
@@ -26,21 +26,30 @@ const schemas: Check = async (url) => {
 };
 
 const CHECKS = { ready, schemas } as const;
+/** URLs by what is to be checked there. */
+export type Asked = Partial<Readonly<Record<keyof typeof CHECKS, string>>>;
 
-/** Exit code 0 if every check that was asked for is passed, else 1. */
+/** Makes every check that is asked for, and prints a line for each. @returns are all of them passed? */
+export async function check(asked: Asked, print: (line: string) => void): Promise<boolean> {
+  let isWell = true;
+  for (const name of ['ready', 'schemas'] as const) {
+    const url = asked[name];
+    if (url === undefined) continue;
+    const problem = await CHECKS[name](url).catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+    print(`${name} ${url}: ${problem ?? 'ok'}`);
+    isWell &&= problem === undefined;
+  }
+  return isWell;
+}
+
 export function checkCommand(print: (line: string) => void): Command {
   return new Command('check')
     .description('asks a running controller whether it works; exit code 1 if it does not')
     .option('--ready <url>', 'it must say that it is ready, e.g. http://127.0.0.1:8081/readyz')
     .option('--schemas <url>', 'it must have the schema of each event of this version, e.g. http://127.0.0.1:8082/schemas/')
-    .action(async (asked: Partial<Record<keyof typeof CHECKS, string>>, command: Command) => {
-      const given = (['ready', 'schemas'] as const).flatMap((name) => (asked[name] === undefined ? [] : [{ name, url: asked[name] }]));
-      if (given.length === 0) command.error('check: say what to check, with --ready or --schemas');
-      for (const { name, url } of given) {
-        const problem = await CHECKS[name](url).catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
-        print(`${name} ${url}: ${problem ?? 'ok'}`);
-        if (problem !== undefined) process.exitCode = 1;
-      }
+    .action(async (asked: Asked, command: Command) => {
+      if (Object.keys(asked).length === 0) command.error('check: say what to check, with --ready or --schemas');
+      if (!(await check(asked, print))) process.exitCode = 1;
     });
 }
 

@@ -1,13 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { Broker, SubscriptionsAPIFilter, Trigger } from '@kubernetes-models/knative/eventing.knative.dev/v1';
-import { EventType } from '@kubernetes-models/knative/eventing.knative.dev/v1beta3';
-import { Channel } from '@kubernetes-models/knative/messaging.knative.dev/v1';
-import { SinkBinding } from '@kubernetes-models/knative/sources.knative.dev/v1';
+import { SubscriptionsAPIFilter } from '@kubernetes-models/knative/eventing.knative.dev/v1';
 import { parseAllDocuments } from 'yaml';
 import { EVENT_TYPES } from '../../../src/api/event-schemas.ts';
 import { CONSUMED_TYPES, SOURCE } from '../../../src/api/events.ts';
+import { knativeModels as models } from '../../support/knative-models.ts';
 
 const FOLDER = resolve(import.meta.dirname, '../../../config/knative');
 
@@ -20,15 +18,6 @@ interface Manifest {
 
 const manifests = readdirSync(FOLDER).flatMap((file) => parseAllDocuments(readFileSync(join(FOLDER, file), 'utf8')).map((document) => ({ file, object: document.toJS() as Manifest })));
 const ofKind = (kind: string): Manifest[] => manifests.map(({ object }) => object).filter((object) => object.kind === kind);
-
-/** Knative's own types; its Go types make a status mandatory that only Knative writes. */
-const models: Record<string, (object: Manifest) => { validate(): void }> = {
-  Broker: (object) => new Broker(object),
-  Trigger: (object) => new Trigger(object as never),
-  EventType: (object) => new EventType(object as never),
-  Channel: (object) => new Channel(object),
-  SinkBinding: (object) => new SinkBinding({ ...object, status: {} } as never),
-};
 
 const knative = manifests.filter(({ object }) => object.apiVersion.includes('knative.dev/'));
 
