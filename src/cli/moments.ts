@@ -30,7 +30,7 @@ function partsOf(at: Date, timeZone: string) {
   return {
     year: part('year'), month: part('month'), day: part('day'), hour: part('hour'), minute: part('minute'), second: part('second'), weekday: part('weekday'),
     monthName: MONTHS[Number(part('month')) - 1] ?? '',
-    offset: part('timeZoneName').replace('GMT', '') || 'Z',
+    offset: timeZone === 'UTC' ? 'Z' : part('timeZoneName').replace('GMT', ''),
   };
 }
 

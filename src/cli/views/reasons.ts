@@ -75,6 +75,8 @@ const REASONS: Readonly<Record<string, Meaning>> = {
   LabStopped: { means: 'Somebody stopped its lab on the CML host.', help: ({ session, worker }) => [`Start the lab in CML on worker ${worker}, or end the session: kubectl lablet end ${session}`] },
   LabLost: { means: 'Its lab is gone from the CML host: deleted there, not by the controller.', help: () => [bookAnother] },
 
+  Draining: { means: 'Its worker is being drained: what runs there goes on to its end, and what has not begun is moved.' },
+
   // Grading.
   CollectionFailed: { help: ({ session }) => [`See the steps: kubectl lablet timeline ${session}`] },
   CollectionTimeout: { help: ({ session }) => [`See the steps: kubectl lablet timeline ${session}`] },
@@ -112,5 +114,5 @@ export const meaningOf = (reason: string): Meaning | undefined => (Object.hasOwn
 
 /** Reasons of a session that goes its way, or has gone it. */
 export const IN_ORDER: ReadonlySet<string> = new Set([
-  'Created', 'BestFit', 'SlotNear', 'AsSoonAsPossible', 'LabConverged', 'UserStarted', 'StartedByHand', 'UserEnded', 'EvidenceCollected', 'Graded', 'Stopped', 'TornDown', 'ArchiveExpired', 'GradedLate', 'Regraded', 'Recovered', 'Delivered',
+  'Created', 'BestFit', 'SlotNear', 'AsSoonAsPossible', 'LabConverged', 'UserStarted', 'StartedByHand', 'UserEnded', 'EvidenceCollected', 'Graded', 'Passed', 'NotPassed', 'Stopped', 'TornDown', 'ArchiveExpired', 'GradedLate', 'Regraded', 'Recovered', 'Delivered',
 ]);

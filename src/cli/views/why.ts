@@ -76,13 +76,18 @@ export function namesOf({ metadata: { name, namespace = 'default' }, spec, statu
   return { session: `${name} -n ${namespace}`, namespace, definition: spec.definitionRef.name, worker: status?.workerName ?? 'NAME' };
 }
 
+/** Findings that pass by themselves. */
+const PASSING: ReadonlySet<string> = new Set(['Regrading', 'StepTriedAgain', 'Draining']);
+/** Ends that somebody asked for; a refusal counts as cancelled too, and nobody asked for that. */
+const ASKED_FOR: ReadonlySet<string> = new Set(['Cancelled', 'ForceTerminated', 'Deleted']);
+
 function verdictOf(session: LabletSession, findings: readonly Finding[]): Verdict {
-  const { phase, ending } = session.status ?? {};
-  if (phase === 'Archived') return 'Over';
-  if (phase === 'Terminated') return ending === 'Normal' || ending === 'Cancelled' ? 'Over' : 'Failed';
+  const { phase, ending, reason = '' } = session.status ?? {};
+  const badly = ending !== undefined && ending !== 'Normal' && !ASKED_FOR.has(reason);
+  if (phase === 'Archived' || phase === 'Terminated') return badly ? 'Failed' : 'Over';
   if (heldBack(session)) return 'Trouble';
-  if ((phase === 'Stopping' || phase === 'Stopped') && ending !== undefined && ending !== 'Normal' && ending !== 'Cancelled') return 'Failed';
-  if (findings.length === 0) return 'Fine';
+  if (badly && isEnding(phase)) return 'Failed';
+  if (findings.every(({ reason }) => PASSING.has(reason))) return 'Fine';
   return phase === undefined || phase === 'Pending' || phase === 'Scheduled' ? 'Waits' : 'Trouble';
 }
 
