@@ -107,7 +107,9 @@ export const CONTROLLER_DASHBOARD: Dashboard = {
       graph('Passes that did not end well', [[rate('lablet_reconcile_total', 'controller, result', '{result!~"done|after"}'), '{{controller}} {{result}}']], { unit: 'ops' }),
       graph('Duration of passes, 95 %', [[quantile(0.95, 'lablet_reconcile_duration_seconds', 'controller'), '{{controller}}']], { unit: 's' }),
       graph('Keys in work queues', [['sum by (controller, state) (lablet_workqueue_depth{state!="delayed"})', '{{controller}} {{state}}']]),
+      graph('Wait of a ready key for its pass, 95 %', [[quantile(0.95, 'lablet_workqueue_wait_seconds', 'controller, priority'), '{{controller}}, priority {{priority}}']], { unit: 's' }),
       graph('Oldest ready key', [['max by (controller) (lablet_workqueue_oldest_seconds)', '{{controller}}']], { unit: 's' }),
+      graph('Passes that run', [['sum by (controller) (lablet_reconcile_active)', '{{controller}}']]),
       graph('Decision of the scheduler, 95 %', [['lablet:schedule_seconds:p95_rate5m', 'one batch']], { unit: 's' }),
     ] },
     { title: 'API server', panels: [
@@ -115,7 +117,7 @@ export const CONTROLLER_DASHBOARD: Dashboard = {
       graph('Failed requests a second', [[rate('lablet_kube_requests_total', 'code', '{code!~"2.."}'), '{{code}}'], ['sum(rate(lablet_kube_retries_total[5m]))', 'tried again']], { unit: 'ops' }),
       graph('Duration of requests, 95 %', [[quantile(0.95, 'lablet_kube_request_duration_seconds', 'verb', '{verb!="watch"}'), '{{verb}}']], { unit: 's' }),
       graph('Status writes a second', [[rate('lablet_status_writes_total', 'result'), '{{result}}']], { unit: 'ops' }),
-      graph('Watches that ended, and lists', [[rate('lablet_watch_ended_total', 'reason'), 'ended: {{reason}}'], ['sum(rate(lablet_informer_relists_total[5m]))', 'lists']], { unit: 'ops' }),
+      graph('Watches that ended, lists, handlers that threw', [[rate('lablet_watch_ended_total', 'reason'), 'ended: {{reason}}'], ['sum(rate(lablet_informer_relists_total[5m]))', 'lists'], ['sum(rate(lablet_informer_handler_errors_total[5m]))', 'threw']], { unit: 'ops' }),
       graph('Kubernetes Events a second', [[rate('lablet_kubernetes_events_total', 'result'), '{{result}}']], { unit: 'ops' }),
     ] },
     { title: 'Events out', panels: [

@@ -20,8 +20,8 @@ import type { Metrics } from '../telemetry/metrics.ts';
 
 export interface StateMetricsOptions {
   readonly metrics: Metrics;
-  readonly caches: Pick<Caches, 'sessions' | 'definitions' | 'workers'>;
-  readonly clock: Clock;
+  readonly caches: { readonly [Kind in 'sessions' | 'definitions' | 'workers']: Pick<Caches[Kind], 'list'> };
+  readonly clock: Pick<Clock, 'now'>;
   readonly timeouts: Timeouts;
 }
 

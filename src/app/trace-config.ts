@@ -1,4 +1,4 @@
-/** OpenTelemetry's variables, as far as they are ours to read: its exporter takes OTEL_EXPORTER_OTLP_{TIMEOUT,COMPRESSION,CERTIFICATE} from the environment itself. */
+/** OpenTelemetry's variables, as far as they are ours to read: its exporter takes OTEL_EXPORTER_OTLP_{COMPRESSION,CERTIFICATE} from the environment itself. */
 import { z } from 'zod';
 
 /** `name=value, name=value`, values percent-encoded where they need to be, as W3C Baggage has it. */

@@ -12,9 +12,10 @@ import { isListed } from './allow-list.ts';
 import { isUnder } from './cloudevent.ts';
 import { correlate } from './correlate.ts';
 import { storeEffect } from './ingest-effect.ts';
-import { causeOf, sessionAttributes } from './session-trace.ts';
+import { causeOf, sessionAttributes, sessionFields } from './session-trace.ts';
 import { noTracer } from '../telemetry/tracer.ts';
 import type { ConsumedEvent, ConsumedType } from '../api/events.ts';
+import type { LabletSession } from '../api/labletsession.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -82,9 +83,9 @@ export class Ingest {
   async accept(event: CloudEvent, traceParent?: string): Promise<Verdict> {
     const type = this.#consumedType(event.type);
     const began = performance.now();
-    const verdict = await this.#judge(event, type, traceParent);
+    const { about, ...verdict } = await this.#judge(event, type, traceParent);
     this.#deps.metrics.ingestDuration.observe((performance.now() - began) / 1000);
-    return this.#told(verdict, type, event);
+    return this.#told(verdict, type, event, about);
   }
 
   /** Judges what is no event that can be read, for the same metric and the same log. */
@@ -92,11 +93,11 @@ export class Ingest {
     return this.#told({ status, result: status === 413 ? 'too_large' : 'invalid', message }, undefined, undefined);
   }
 
-  #told(verdict: Verdict, type: ConsumedType | undefined, event: CloudEvent | undefined): Verdict {
+  #told(verdict: Verdict, type: ConsumedType | undefined, event: CloudEvent | undefined, about: object = {}): Verdict {
     const { metrics, log, rejections } = this.#deps;
     metrics.eventsIn.inc({ type: type ?? 'other', result: verdict.result });
     if (isForGood(verdict)) rejections?.note({ ...verdict, receipt: event && receiptOf(event) });
-    const line = { ...(event && { eventId: event.id, source: event.source, type: event.type }), result: verdict.result, ...(verdict.message === undefined ? {} : { reason: verdict.message }) };
+    const line = { ...about, ...(event && { eventId: event.id, source: event.source, type: event.type }), result: verdict.result, ...(verdict.message === undefined ? {} : { reason: verdict.message }) };
     if (verdict.status === 202) log.debug(line, 'event accepted');
     else log.warn({ ...line, status: verdict.status }, 'event not accepted');
     return verdict;
@@ -106,7 +107,7 @@ export class Ingest {
     return isConsumedType(type) ? type : this.#deps.typeAliases?.get(type);
   }
 
-  async #judge(event: CloudEvent, type: ConsumedType | undefined, traceParent: string | undefined): Promise<Verdict> {
+  async #judge(event: CloudEvent, type: ConsumedType | undefined, traceParent: string | undefined): Promise<Verdict & { about?: object }> {
     const { ownSource, allowedSources } = this.#deps;
     if (isUnder(ownSource, event.source)) return { status: 202, result: 'loop' };
     const isAllowed = allowedSources.length === 0 || isListed(allowedSources, event.source);
@@ -117,11 +118,15 @@ export class Ingest {
     return this.#deliver(this.#deps.rejections ? { ...consumed, receipt: receiptOf(event) } : consumed);
   }
 
-  async #deliver(event: ConsumedEvent): Promise<Verdict> {
+  async #deliver(event: ConsumedEvent): Promise<Verdict & { about?: object }> {
     const key = `${event.source} ${event.id}`;
     const session = correlate(this.#deps.sessions, event);
     if (!session) return this.#unknownSession(key, event);
     this.#unknown.delete(key);
+    return { ...(await this.#store(session, event)), about: sessionFields(session) };
+  }
+
+  async #store(session: LabletSession, event: ConsumedEvent): Promise<Verdict> {
     try {
       // Two events of one session at once would only take each other's write away.
       const { uid } = session.metadata;
@@ -142,7 +147,7 @@ export class Ingest {
     } catch (error) {
       // That others keep writing is no fault: the sender comes again, and finds the session at rest.
       const level = error instanceof ConflictError ? 'warn' : 'error';
-      this.#deps.log[level]({ session: `${session.metadata.namespace ?? ''}/${session.metadata.name}`, uid: session.metadata.uid, eventId: event.id, error }, 'event could not be stored');
+      this.#deps.log[level]({ ...sessionFields(session), eventId: event.id, error }, 'event could not be stored');
       return { status: 503, result: 'failed', message: 'the effect could not be stored; send it again later', retryAfter: RETRY_AFTER_SECONDS };
     }
   }

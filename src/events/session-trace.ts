@@ -3,7 +3,7 @@
  * it. Their ids follow from the uid and the history, so that nobody has to hold them between two passes or two leaders.
  */
 import { objectKey } from '../api/meta.ts';
-import { eventSpan, readTraceParent, spanOf } from '../telemetry/trace-context.ts';
+import { eventSpan, readTraceParent, spanOf, traceIdOf } from '../telemetry/trace-context.ts';
 import type { LabletSession } from '../api/labletsession.ts';
 import type { Emission } from '../api/outbox.ts';
 import type { KubeObject, Resource } from '../kube/types.ts';
@@ -20,6 +20,9 @@ export function phaseSpan({ metadata: { uid }, status }: LabletSession): SpanCon
   const entry = status?.history?.at(-1);
   return entry && entry.to !== 'Terminated' ? spanOfEntry(uid, entry) : lifeSpan(uid);
 }
+
+/** What every log line about a session says: each of them leads to all others. */
+export const sessionFields = (session: LabletSession) => ({ session: objectKey(session), uid: session.metadata.uid, phase: session.status?.phase ?? 'None', traceId: traceIdOf(session.metadata.uid) });
 
 /** What every span about a session says. */
 export const sessionAttributes = (session: LabletSession): Record<string, string> => ({ 'lablet.session': objectKey(session), 'lablet.session.uid': session.metadata.uid, 'lablet.session.phase': session.status?.phase ?? 'None' });

@@ -14,37 +14,35 @@ export interface OtlpOptions {
   /** What all spans say of their origin (`service.name`, …). */
   readonly resource: Readonly<Record<string, string>>;
   readonly log: Logger;
+  /**
+   * Time for a batch with all its tries, in milliseconds. The end of the program waits for so long, too: what the exporter
+   * has begun cannot be broken off. @default 5000
+   */
+  readonly timeoutMs?: number | undefined;
   /** Told what became of each batch. */
   readonly sent?: ((spans: number, isDelivered: boolean) => void) | undefined;
 }
 
 const SCOPE = 'lablet-controller';
-/** A collector that is away must not hold the end of the program up. */
-const CLOSE_LIMIT_MS = 3000;
+/** Spans that wait to be sent, some 2 KiB each: a thousand sessions that begin at once make ten times as many in half a minute. */
+const QUEUE_SPANS = 8192;
 
 export async function otlpTracer(options: OtlpOptions): Promise<Tracer> {
   return new RecordingTracer(await otlpSink(options));
 }
 
-async function otlpSink({ url, headers, ratio = 1, resource, log, sent }: OtlpOptions): Promise<SpanSink> {
+async function otlpSink({ url, headers, ratio = 1, resource, timeoutMs = 5000, log, sent }: OtlpOptions): Promise<SpanSink> {
   const [{ BatchSpanProcessor, SamplingDecision, TraceIdRatioBasedSampler, TracerProvider }, { OTLPTraceExporter }, { resourceFromAttributes }, api] = await Promise.all([
     import('@opentelemetry/sdk-trace'), import('@opentelemetry/exporter-trace-otlp-http'), import('@opentelemetry/resources'), import('@opentelemetry/api'),
   ]);
-  const exporter = new OTLPTraceExporter({ url, ...(headers === undefined ? {} : { headers: { ...headers } }) });
-  let isFailing = false;
-  const told = (spans: number, error: Error | undefined): void => {
-    const isDelivered = error === undefined;
-    sent?.(spans, isDelivered);
-    if (isDelivered === !isFailing) return;
-    isFailing = !isDelivered;
-    if (error) log.warn({ reason: error.message }, 'traces cannot be delivered; spans are lost until the collector answers');
-    else log.info('traces are delivered again');
-  };
+  const exporter = new OTLPTraceExporter({ url, timeoutMillis: timeoutMs, ...(headers === undefined ? {} : { headers: { ...headers } }) });
+  const told = outcomes(log, sent);
   const ids = new ChosenIds();
   const provider = new TracerProvider({
     resource: resourceFromAttributes({ ...resource }),
     idGenerator: ids,
     spanProcessors: [new BatchSpanProcessor({
+      maxQueueSize: QUEUE_SPANS,
       exporter: {
         export: (spans, done: Parameters<typeof exporter.export>[1]) => exporter.export(spans, (result) => {
           told(spans.length, result.error);
@@ -70,12 +68,20 @@ async function otlpSink({ url, headers, ratio = 1, resource, log, sent }: OtlpOp
       if (span.error !== undefined) recorded.setStatus({ code: api.SpanStatusCode.ERROR, message: span.error });
       recorded.end(hrTime(span.end));
     },
-    close: async () => {
-      let limit: NodeJS.Timeout | undefined;
-      const late = new Promise<void>((resolve) => { limit = setTimeout(resolve, CLOSE_LIMIT_MS); });
-      await Promise.race([provider.shutdown().catch(() => undefined), late]);
-      clearTimeout(limit);
-    },
+    // Fails with the last batch, of which `outcomes` has told.
+    close: () => provider.shutdown().catch(() => undefined),
+  };
+}
+
+/** Counts what became of each batch, and says once that the collector is away, and once that it is back. */
+function outcomes(log: Logger, sent: OtlpOptions['sent']): (spans: number, error: Error | undefined) => void {
+  let isFailing = false;
+  return (spans, error) => {
+    sent?.(spans, error === undefined);
+    if (isFailing === (error !== undefined)) return;
+    isFailing = error !== undefined;
+    if (error) log.warn({ reason: error.message }, 'traces cannot be delivered; spans are lost until the collector answers');
+    else log.info('traces are delivered again');
   };
 }
 

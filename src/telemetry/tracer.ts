@@ -48,6 +48,8 @@ export interface Tracer {
   within<T>(parent: SpanContext, span: ChildDetails, work: () => Promise<T>): Promise<T>;
   /** Does the work as a part of what is being done around it; as itself, without a span, where that is in no trace. */
   span<T>(span: SpanDetails, work: (open: OpenSpan) => Promise<T>): Promise<T>;
+  /** The work as a part of what is being done now, whoever begins it later: a queue begins it from what ends before it. */
+  bound<A extends unknown[], R>(work: (...args: A) => R): (...args: A) => R;
   /** For what is over already. */
   record(span: FinishedSpan): void;
   /** Sends what is left. */
@@ -60,6 +62,7 @@ const NOT_TRACED: OpenSpan = { traceParent: undefined, set: () => undefined };
 export const noTracer: Tracer = {
   within: (_parent, _span, work) => work(),
   span: (_span, work) => work(NOT_TRACED),
+  bound: (work) => work,
   record: () => undefined,
   close: async () => undefined,
 };
@@ -94,6 +97,10 @@ export class RecordingTracer implements Tracer {
     const parent = this.#scope.getStore();
     if (!parent) return work(NOT_TRACED);
     return this.#run(parent, span, work, () => (parent.isUsed = true));
+  }
+
+  bound<A extends unknown[], R>(work: (...args: A) => R): (...args: A) => R {
+    return AsyncLocalStorage.bind(work);
   }
 
   record(span: FinishedSpan): void {

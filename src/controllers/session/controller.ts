@@ -17,8 +17,7 @@ import { LdsPoller } from './observe.ts';
 import { hasPipeline, runSteps, SESSION_PASS_MS } from './pipeline.ts';
 import { releaseFor } from './release.ts';
 import { ensureReport } from '../../events/score-reports.ts';
-import { phaseSpan, sessionAttributes } from '../../events/session-trace.ts';
-import { traceIdOf } from '../../telemetry/trace-context.ts';
+import { phaseSpan, sessionAttributes, sessionFields } from '../../events/session-trace.ts';
 import { sessionSources } from './sources.ts';
 import { tellTransitions } from './tell.ts';
 import { lastEvents } from '../last-events.ts';
@@ -51,8 +50,7 @@ class SessionPasses {
     const { caches, tracer } = this.deps;
     const session = caches.sessions.get(key);
     if (!session || session.metadata.annotations?.[ANNOTATIONS.paused] !== undefined) return done();
-    const { metadata: { uid }, status } = session;
-    const log = pass.log.child({ session: key, uid, phase: status?.phase ?? 'None', traceId: traceIdOf(uid) });
+    const log = pass.log.child(sessionFields(session));
     const span = { name: 'reconcile session', attributes: { ...sessionAttributes(session), 'lablet.reconcile.id': pass.reconcileId }, onlyIfUsed: true };
     return tracer.within(phaseSpan(session), span, () => this.pass(session, { ...pass, log }));
   }

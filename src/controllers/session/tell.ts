@@ -1,10 +1,8 @@
 /** What is told of transitions once they are written, whoever took them: metrics, a log line, Kubernetes Events. */
-import { objectKey } from '../../api/meta.ts';
 import { serviceFacts } from '../../core/session/service-level.ts';
 import { fromTime } from '../../core/time.ts';
-import { recordPhases } from '../../events/session-trace.ts';
+import { recordPhases, sessionFields } from '../../events/session-trace.ts';
 import { countDropped } from '../last-events.ts';
-import { traceIdOf } from '../../telemetry/trace-context.ts';
 import { noticesFor } from './notices.ts';
 import type { Lab } from '../../api/lab.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
@@ -23,7 +21,7 @@ export function tellTransitions({ metrics, tracer, events, log, settings, caches
   for (const entry of rows.length > 0 ? history.slice(-rows.length) : []) {
     const { from = '', to, row, reason, actor, at } = entry;
     metrics.transitions.inc({ from, to, reason });
-    log.info({ session: objectKey(session), uid: session.metadata.uid, phase: to, traceId: traceIdOf(session.metadata.uid), from, row, reason, actor }, 'transition');
+    log.info({ ...sessionFields(session), phase: to, from, row, reason, actor }, 'transition');
     if (row === 'T6') metrics.instantiateDuration.observe({ path: pathOf(session, caches.labs.get(session.status?.labName ?? '')) }, secondsSince(session, 'Instantiating', at));
     countService(metrics, serviceFacts(session, entry, settings.timeouts.schedulingGate));
   }

@@ -7,6 +7,8 @@ import { eventually } from '../../support/eventually.ts';
 import { startOtlpReceiver, type OtlpReceiver, type ReceivedSpan } from '../../support/otlp-receiver.ts';
 import { promtool, PROMTOOL_BUILD_LIMIT_MS } from '../../support/promtool/promtool.ts';
 import { startScenario, type Scenario } from '../../support/scenario.ts';
+import { readTraceParent, type SpanContext } from '../../../src/telemetry/trace-context.ts';
+import type { Delivery } from '../../../hack/demo/sink.ts';
 import type { LabletSession } from '../../../src/api/labletsession.ts';
 
 const SCALE = 100;
@@ -31,7 +33,18 @@ const first = (name: string | RegExp): ReceivedSpan => {
 };
 const parentOf = (span: ReceivedSpan): ReceivedSpan | undefined => trace().find(({ spanId }) => spanId === span.parentSpanId);
 
-async function lds(type: string, { traceId, spanId }: { traceId: string; spanId: string }): Promise<void> {
+/** Events of the session at the sink. */
+const delivered = (type = ''): Delivery[] => world.stack.sink.deliveries.filter((one) => one.source.endsWith(session.metadata.uid) && one.type.endsWith(type));
+
+/** What an event names as its parent. */
+function contextOf(delivery: Delivery | undefined): SpanContext {
+  const [headers] = JSON.parse(delivery?.bytes ?? '[[]]') as [[string, string][]];
+  const context = readTraceParent(new Map(headers).get('ce-traceparent'));
+  if (!context) throw new Error('no event with a traceparent has come yet');
+  return context;
+}
+
+async function lds(type: string, { traceId, spanId }: SpanContext): Promise<void> {
   const event = new CloudEvent({ type, source: '/lds', data: { session_id: session.metadata.uid }, traceparent: `00-${traceId}-${spanId}-01` });
   const { headers, body } = HTTP.binary(event);
   const answer = await fetch(world.stack.controller.ingestUrl, { method: 'POST', headers: headers as Record<string, string>, body: body as string });
@@ -51,9 +64,8 @@ beforeAll(async () => {
   session = await world.reaches('ada', 'Ready');
   await lds('lds.session.started', FOREIGN);
   session = await world.reaches('ada', 'Running');
-  // This LDS goes on with what our call brought it.
-  const call = await eventually(() => first('lds POST /reservations/v3/lab_session'));
-  await lds('lds.session.ended', call);
+  // This LDS goes on with what our event brought it.
+  await lds('lds.session.ended', await eventually(() => contextOf(delivered('session.ready')[0])));
   session = await world.reaches('ada', 'Terminated');
   metrics = await eventually(async () => {
     const text = await (await fetch(`${world.stack.controller.opsUrl}/metrics`)).text();
@@ -102,19 +114,20 @@ describe('the trace of a session', () => {
 
   test('goes on where a sender goes on with it', () => {
     const ended = first('process lds.session.ended');
-    expect(parentOf(ended)?.name).toBe('lds POST /reservations/v3/lab_session');
+    expect(parentOf(ended)?.name).toBe('send ccm.lablet.session.ready');
     expect(ended.links).toEqual([]);
   });
 
   test('has each emitted event under the very span that the event names as its parent', () => {
-    for (const { type, bytes } of world.stack.sink.deliveries.filter(({ source }) => source.endsWith(session.metadata.uid))) {
-      const [headers] = JSON.parse(bytes) as [[string, string][]];
-      const [, traceId, spanId] = new Map(headers).get('ce-traceparent')?.split('-') ?? [];
-      const sent = first(`send ${type}`);
+    const ready = first('send ccm.lablet.session.ready');
+    for (const event of delivered()) {
+      const sent = first(`send ${event.type}`);
       expect(sent.parentSpanId).toBe(first('session').spanId);
-      if (traceId === sent.traceId) expect([sent.spanId, first('lds POST /reservations/v3/lab_session').spanId]).toContain(spanId);
-      else expect({ traceId, spanId }).toEqual(sent.links[0]);
+      // What an event of LDS has caused goes on with its trace, which is another one at the start, and our own at the end.
+      const causes = event.type.endsWith('session.running') ? [FOREIGN] : /collecting|grading_session/.test(event.type) ? [ready] : [sent];
+      expect(causes.map(({ traceId, spanId }) => ({ traceId, spanId }))).toEqual([contextOf(event)]);
     }
+    expect(first('send ccm.lablet.session.running').links).toEqual([FOREIGN]);
     expect(named(/^send /)).toHaveLength(14);
   });
 

@@ -69,7 +69,7 @@ describe('the rules', () => {
       })),
       { name: 'a quiet day', interval: '1m', input_series: series(QUIET), promql_expr_test: [{ expr: 'ALERTS', eval_time: '80m', exp_samples: [] }] },
     ];
-    expect(await promtool(['test', 'rules', await given('alerts.test.yaml', { rule_files: RULES, evaluation_interval: '1m', tests })])).toMatchObject({ isOk: true });
+    expect(await promtool(['test', 'rules', await given('alerts.test.yaml', { rule_files: [RULES[1]], evaluation_interval: '1m', tests })])).toMatchObject({ isOk: true });
   });
 
   test('give the service levels: of ten booked slots one was late, one booked too late to be promised, and seven minutes were lost', async () => {
@@ -131,7 +131,7 @@ describe('every alert', () => {
     for (const { alert, annotations } of alerts) {
       expect(annotations?.runbook_url).toBe(`https://lablet.dev/docs/runbooks/${alert}.md`);
       expect(annotations?.summary).toMatch(/^.{15,110}\.$/);
-      expect(annotations?.description).toMatch(/^.{80,320}\.$|: kubectl .*\.$|`[^`]+`\.?$/s);
+      expect(annotations?.description).toMatch(/^.{60,320}\.$/);
     }
   });
 
