@@ -97,8 +97,9 @@ export class HttpHost {
 
   async #request<T>(call: HttpCall, read: (response: Dispatcher.ResponseData) => Promise<T>): Promise<T> {
     const exchange: Exchange<T> = { call, request: toRequest(call, this.#basePath), read, inDoubt: false };
+    const attempt = (this.#options.tracer ?? noTracer).bound((signal: AbortSignal) => this.#traced(exchange, signal));
     try {
-      return await this.#guard.run((signal) => this.#traced(exchange, signal), {
+      return await this.#guard.run(attempt, {
         repeatable: isRepeatable(call),
         probe: call.probe ?? false,
         timeoutMs: call.timeoutMs ?? this.#options.timeoutMs ?? 30_000,
