@@ -16,10 +16,11 @@ import { check, write } from './output.ts';
 import type { Generator } from './output.ts';
 import { rbac } from './rbac.ts';
 import { apiReference } from './reference.ts';
+import { rights } from './rights.ts';
 import { sampleTopology } from './samples.ts';
 import { workerLifecycle } from './worker-lifecycle.ts';
 
-const GENERATORS: readonly Generator[] = [lifecycle, workerLifecycle, crds, rbac, apiReference, eventSchemas, eventGuide, knative, chart, dashboards, metricsReference, sampleTopology];
+const GENERATORS: readonly Generator[] = [lifecycle, workerLifecycle, crds, rbac, rights, apiReference, eventSchemas, eventGuide, knative, chart, dashboards, metricsReference, sampleTopology];
 const root = resolve(import.meta.dirname, '../..');
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
