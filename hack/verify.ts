@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 
-// What must hold for a commit besides the tests. A check that passes says one line; what a failing one found is shown.
+// What must hold for a commit besides the tests. A check that passes says one line, and its notes; what a failing one found is shown.
 const CHECKS: readonly (readonly [what: string, command: string, ...args: string[]])[] = [
   ['generated files', 'node', 'hack/generate/main.ts', '--check'],
   ['types', 'tsc', '--project', '.'],
@@ -11,6 +11,8 @@ const CHECKS: readonly (readonly [what: string, command: string, ...args: string
   ['lint', 'eslint', '.', '--max-warnings=0'],
   ['the import rule', 'depcruise', 'src', '--output-type=err'],
   ['dead code', 'knip', '--no-progress'],
+  ['licences', 'node', 'hack/licences.ts'],
+  ['advisories', 'node', 'hack/audit.ts', '--if-answered'],
 ];
 
 /** Runs one check and reports on standard error; returns whether it passed. */
@@ -20,7 +22,8 @@ async function passes(what: string, command: string, args: readonly string[]): P
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close') as Promise<unknown[]>]);
   const verdict = code === 0 ? 'ok' : 'FAILED';
   process.stderr.write(`verify: ${what} ${verdict} (${Math.round((performance.now() - started) / 1000)} s)\n`);
-  if (code !== 0) process.stderr.write(`${stdout}${stderr}`);
+  const notes = stdout.split('\n').filter((line) => line.startsWith('note: '));
+  process.stderr.write(code === 0 ? notes.map((note) => `verify: ${note}\n`).join('') : `${stdout}${stderr}`);
   return code === 0;
 }
 
