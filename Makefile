@@ -43,8 +43,11 @@ soak: tools-go ## Play the long runs: 500 sessions of every fate, 300 in chaos t
 generate: tools ## Write the generated files: CRDs, RBAC, reference documentation
 	@node hack/generate/main.ts
 
-verify: tools ## Check that generated files are current, types, lint, the import rule and dead code
+verify: tools ## Check that generated files are current, types, lint, the import rule, dead code, licences and advisories
 	@node hack/verify.ts
+
+audit: tools ## Ask the registry for advisories about the packages of the image; a high or critical one is a failure
+	@node hack/audit.ts
 
 lint: tools ## Lint only
 	@eslint .
@@ -70,4 +73,4 @@ tools-go:
 tools-all:
 	@node hack/bootstrap.mjs go python
 
-.PHONY: help demo cluster cluster-down run test bench day soak generate verify lint build image sbom release tools tools-go tools-all
+.PHONY: help demo cluster cluster-down run test bench day soak generate verify audit lint build image sbom release tools tools-go tools-all
