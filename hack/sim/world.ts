@@ -31,10 +31,12 @@ export interface WorldOptions {
   eventDelayMs?: number;
   /** Simulated durations are divided by this, default 1. */
   scale?: number;
+  /** Password of the login at every one of them, default secret. */
+  password?: string;
   /** Run each simulator as a process of its own; default false: all in this process. */
   processes?: boolean;
   /** More options for the CML hosts of a world in this process. */
-  cmlOptions?: Omit<CmlOptions, 'seed' | 'bootDelayMs' | 'timeScale'>;
+  cmlOptions?: Omit<CmlOptions, 'seed' | 'bootDelayMs' | 'timeScale' | 'password'>;
 }
 
 const simNode = z.object({ id: z.string(), label: z.string(), state: z.string(), tags: z.array(z.string()) });
@@ -98,12 +100,14 @@ export async function startSimulatedWorld(options: WorldOptions = {}): Promise<S
   };
   try {
     const [lds, grading, ...cml] = await Promise.all([started(starts.lds), started(starts.grading), ...starts.cml.map(started)]);
-    return { seed, ...viewOf({ lds, grading, cml }, closeAll) };
+    return { seed, ...viewOf({ lds, grading, cml }, passwordOf(options), closeAll) };
   } catch (error) {
     await closeAll();
     throw error;
   }
 }
+
+const passwordOf = ({ password = 'secret' }: WorldOptions): string => password;
 
 interface Starts {
   lds: () => Promise<Site>;
@@ -116,12 +120,13 @@ const hostSeeds = (cml: number | undefined, seed: string): string[] => Array.fro
 function localStarts(options: WorldOptions, seed: string): Starts {
   const { scale = 1, eventsTo, eventMode = 'binary', eventDelayMs = 2_000 } = options;
   const script = readScript(options.script ?? {});
-  const events = { seed, timeScale: scale, eventMode, eventDelayMs, ...(eventsTo !== undefined && { eventsTo }) };
+  const password = passwordOf(options);
+  const events = { seed, password, timeScale: scale, eventMode, eventDelayMs, ...(eventsTo !== undefined && { eventsTo }) };
   const serve = async (simulator: { listen(): Promise<string>; close(): Promise<void> }): Promise<Site> => ({ url: await simulator.listen(), close: () => simulator.close() });
   return {
     lds: () => serve(createLdsSimulator({ ...events, rules: script.lds })),
     grading: () => serve(createGradingSimulator({ ...events, rules: script.grading })),
-    cml: hostSeeds(options.cml, seed).map((hostSeed) => () => serve(createCmlSimulator({ ...options.cmlOptions, seed: hostSeed, timeScale: scale, bootDelayMs: parseDuration(options.bootDelay ?? '0s') }))),
+    cml: hostSeeds(options.cml, seed).map((hostSeed) => () => serve(createCmlSimulator({ ...options.cmlOptions, seed: hostSeed, password, timeScale: scale, bootDelayMs: parseDuration(options.bootDelay ?? '0s') }))),
   };
 }
 
@@ -131,7 +136,8 @@ function processStarts(options: WorldOptions, seed: string): Starts {
   const script = join(folder, 'script.json');
   writeFileSync(script, JSON.stringify(options.script ?? {}));
   const environment = scale === 1 ? {} : { TIME_SCALE: String(scale), LABLET_DEV: '1' };
-  const scripted = ['--seed', seed, '--script', script, '--event-mode', eventMode, '--event-delay', `${eventDelayMs}ms`, ...(eventsTo === undefined ? [] : ['--events-to', eventsTo])];
+  const login = ['--password', passwordOf(options)];
+  const scripted = [...login, '--seed', seed, '--script', script, '--event-mode', eventMode, '--event-delay', `${eventDelayMs}ms`, ...(eventsTo === undefined ? [] : ['--events-to', eventsTo])];
   const lds = async (): Promise<Site> => {
     const site = await startSimProcess('lds', scripted, environment);
     return { ...site, close: async () => site.close().finally(() => rmSync(folder, { recursive: true, force: true })) };
@@ -139,18 +145,18 @@ function processStarts(options: WorldOptions, seed: string): Starts {
   return {
     lds,
     grading: () => startSimProcess('grading', scripted, environment),
-    cml: hostSeeds(options.cml, seed).map((hostSeed) => () => startSimProcess('cml', ['--seed', hostSeed, '--boot-delay', options.bootDelay ?? '0s'], environment)),
+    cml: hostSeeds(options.cml, seed).map((hostSeed) => () => startSimProcess('cml', [...login, '--seed', hostSeed, '--boot-delay', options.bootDelay ?? '0s'], environment)),
   };
 }
 
-function viewOf({ lds, grading, cml }: { lds: Site | undefined; grading: Site | undefined; cml: Site[] }, close: () => Promise<void>): Omit<SimulatedWorld, 'seed'> {
+function viewOf({ lds, grading, cml }: { lds: Site | undefined; grading: Site | undefined; cml: Site[] }, password: string, close: () => Promise<void>): Omit<SimulatedWorld, 'seed'> {
   if (lds === undefined || grading === undefined) throw new Error('a simulator did not start');
   const onEachHost = <T>(path: string, schema: z.ZodType<T>): Promise<T[]> => Promise.all(cml.map((site) => ask(site, path, schema)));
   const sources = [lds, grading];
   return {
     cml, lds, close,
     grading: { ...grading, tokenUrl: `${grading.url}/oauth/token` },
-    credentials: { username: 'admin', password: 'secret' },
+    credentials: { username: 'admin', password },
     labsOnHosts: () => onEachHost('/sim/labs', z.array(simLab)),
     cmlCounters: () => onEachHost('/sim/counters', counters),
     portClashes: async () => (await onEachHost('/sim/ports', z.object({ clashesSeen: z.array(clash) }))).flatMap(({ clashesSeen }) => clashesSeen),

@@ -39,12 +39,15 @@ export function tokenRoute(tokens: TokenIssuer, client: { id: string; secret: st
   router.post('/oauth/token', urlencoded({ extended: false }), (request, response) => {
     const form = read(tokenRequest, request.body);
     const basic = /^Basic (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
-    const [id = '', secret = ''] = basic === undefined ? [form.client_id, form.client_secret] : Buffer.from(basic, 'base64').toString().split(':').map(decodeURIComponent);
+    const [id = '', secret = ''] = basic === undefined ? [form.client_id, form.client_secret] : Buffer.from(basic, 'base64').toString().split(':').map(formDecode);
     if (id !== client.id || secret !== client.secret) throw new HttpProblem(401, 'invalid_client');
     response.json({ access_token: tokens.issue(id), token_type: 'Bearer', expires_in: tokens.lifetimeSeconds });
   });
   return router;
 }
+
+/** RFC 6749 §2.3.1: id and secret come form-encoded. */
+const formDecode = (text: string): string => decodeURIComponent(text.replaceAll('+', ' '));
 
 /** Refuses calls without a good bearer token. */
 export function requireBearer(tokens: TokenIssuer): RequestHandler {
