@@ -15,6 +15,8 @@ export interface ControlPlaneOptions {
   readonly manifests?: readonly string[];
   /** Whether the API server logs who asked for what, to `auditLog`. Default false. */
   readonly audit?: boolean;
+  /** Whether lists can be streamed, as from Kubernetes 1.34 on. Default true. */
+  readonly watchList?: boolean;
 }
 
 /** A running etcd, API server and controller manager; they end with this process, however it ends. */
@@ -47,7 +49,7 @@ export interface ControlPlane {
  */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const layout = await createLayout();
-  const { binaries, audit = false } = options;
+  const { binaries, audit = false, watchList = true } = options;
   const running: LeashedProcess[] = [];
   const start = (name: string, program: string, flags: string[]): LeashedProcess => {
     const process = startLeashed(binaries.leash, program, flags, join(layout.directory, `${name}.log`));
@@ -64,7 +66,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     start('etcd', binaries.etcd, etcdFlags(layout));
     const first = await onFreePort(async (port) => {
       await writeKubeconfigs(layout, authority, port);
-      const process = start('kube-apiserver', binaries.apiServer, apiServerFlags(layout, port, audit));
+      const process = start('kube-apiserver', binaries.apiServer, apiServerFlags(layout, port, { audit, watchList }));
       await readyOrEnded(process, 'kube-apiserver', (signal) => waitUntilAnswered(port, layout, '/readyz', signal));
       return { port, process };
     });
@@ -89,7 +91,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       stop,
       stopApiServer: (how = 'kill') => (how === 'kill' ? apiServer.kill() : apiServer.terminate()),
       startApiServer: async () => {
-        apiServer = start('kube-apiserver', binaries.apiServer, apiServerFlags(layout, port, audit));
+        apiServer = start('kube-apiserver', binaries.apiServer, apiServerFlags(layout, port, { audit, watchList }));
         await readyOrEnded(apiServer, 'kube-apiserver', (signal) => waitUntilAnswered(port, layout, '/readyz', signal));
       },
       createServiceAccountKubeconfig: (namespace, name) => createServiceAccountKubeconfig(kubectl, layout.directory, namespace, name),

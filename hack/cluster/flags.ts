@@ -13,8 +13,14 @@ export function etcdFlags(layout: Layout): string[] {
   ];
 }
 
-/** @param audit whether writes are logged to `layout.auditLog` */
-export function apiServerFlags(layout: Layout, port: number, audit: boolean): string[] {
+export interface ApiServerChoices {
+  /** Whether requests are logged to `layout.auditLog`. */
+  readonly audit: boolean;
+  /** Whether lists can be streamed; not in Kubernetes 1.33 as it comes. */
+  readonly watchList: boolean;
+}
+
+export function apiServerFlags(layout: Layout, port: number, { audit, watchList }: ApiServerChoices): string[] {
   return [
     `--etcd-servers=unix://${layout.etcdSocket}`,
     '--bind-address=127.0.0.1',
@@ -41,6 +47,7 @@ export function apiServerFlags(layout: Layout, port: number, audit: boolean): st
     // Else a graceful end waits a minute for the watches of clients that do not hang up.
     '--shutdown-watch-termination-grace-period=2s',
     '--profiling=false',
+    ...(watchList ? [] : ['--feature-gates=WatchList=false']),
     ...(audit ? [`--audit-policy-file=${layout.auditPolicy}`, `--audit-log-path=${layout.auditLog}`, '--audit-log-mode=blocking'] : []),
   ];
 }

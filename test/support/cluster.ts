@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { embeddedBinaries, readyBinaries, type Binaries, type Report } from '../../hack/cluster/binaries.ts';
-import { startControlPlane, type ControlPlane } from '../../hack/cluster/controlplane.ts';
+import { startControlPlane, type ControlPlane, type ControlPlaneOptions } from '../../hack/cluster/controlplane.ts';
 import { kubectlFor, type Kubectl } from '../../hack/cluster/kubectl.ts';
 import { createServiceAccountKubeconfig } from '../../hack/cluster/serviceaccount.ts';
 
@@ -71,8 +71,8 @@ export async function freshNamespace(kubectl: Kubectl, prefix: string): Promise<
 }
 
 /** A control plane with the CRDs installed for one test alone, who stops it in the end (about 4 s to start). */
-export async function privateControlPlane(): Promise<ControlPlane> {
-  return startControlPlane({ binaries: await testBinaries(() => undefined), manifests: crdFolders(), audit: true });
+export async function privateControlPlane(options: Pick<ControlPlaneOptions, 'watchList'> = {}): Promise<ControlPlane> {
+  return startControlPlane({ ...options, binaries: await testBinaries(() => undefined), manifests: crdFolders(), audit: true });
 }
 
 /** The programs that tests run: ready ones (KUBEBUILDER_ASSETS), else the embedded ones. */
