@@ -31,11 +31,6 @@ app.kubernetes.io/component: controller
   namespace: {{ .Release.Namespace }}
 {{- end }}
 
-{{/* Do events come in by https? */}}
-{{- define "lablet.ingestTls" -}}
-{{- if .Values.ingest.tls.secret }}true{{ end }}
-{{- end }}
-
 {{/* Where what Knative cannot deliver goes. */}}
 {{- define "lablet.deadLetterSink" -}}
 {{- if .Values.knative.deadLetterSink }}

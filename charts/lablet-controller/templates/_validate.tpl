@@ -42,6 +42,9 @@
 - ingest.clientCa does nothing with ingest.auth={{ .auth }}: it is for mtls
 {{- end }}
 {{- end }}
+{{- if and (ne $v.service.type "ClusterIP") (eq $v.ingest.auth "none") }}
+- service.type={{ $v.service.type }} with ingest.auth=none: anybody could send results of gradings; set ingest.auth
+{{- end }}
 {{- if and $v.lds.url (not $v.lds.credentialsSecret) }}
 - lds.url needs lds.credentialsSecret: a Secret with username and password
 {{- end }}

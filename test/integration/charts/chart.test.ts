@@ -152,11 +152,15 @@ describe('for Knative', () => {
 });
 
 describe('on the network', () => {
-  const ports = (objects: readonly Manifest[]) => (only(objects, 'Service').spec as { ports: { name: string; port: number; targetPort: string }[] }).ports;
+  const ports = (objects: readonly Manifest[], service = 'lablet-controller') => (only(objects, 'Service', service).spec as { ports: { name: string; port: number; targetPort: string }[] }).ports;
 
   test('events come in where Knative calls: port 80, or 443 with TLS', () => {
     expect(ports(rendered.defaults)).toContainEqual({ name: 'http', port: 80, targetPort: 'ingest' });
     expect(ports(rendered['everything on'])).toContainEqual({ name: 'https', port: 443, targetPort: 'ingest' });
+  });
+
+  test('nothing but events is to be had from outside', () => {
+    expect(ports(rendered['everything on'], 'lablet-controller-outside')).toEqual([{ name: 'https', port: 443, targetPort: 'ingest' }]);
   });
 
   test('the Service has the controller behind it, and not the pod of helm test', () => {
@@ -177,7 +181,7 @@ describe('Prometheus and Grafana', () => {
 
   test('find the metrics at a port of the Service', () => {
     const { endpoints, selector } = only(rendered['everything on'], 'ServiceMonitor').spec as { endpoints: { port: string }[]; selector: { matchLabels: object } };
-    const service = only(rendered['everything on'], 'Service');
+    const service = only(rendered['everything on'], 'Service', 'lablet-controller');
     expect(service.metadata.labels).toMatchObject(selector.matchLabels);
     expect((service.spec as { ports: { name: string }[] }).ports.map(({ name }) => name)).toContain(endpoints[0]?.port);
   });

@@ -42,6 +42,7 @@ describe('values that do not go together are refused, with what to do:', () => {
     ['tokens of anybody', ['ingest.auth=token', 'ingest.audience=lablet'], 'ingest.auth=token needs ingest.allowedSubjects'],
     ['certificates without an authority', ['ingest.auth=mtls', 'ingest.tls.secret=a'], 'needs ingest.tls.secret and ingest.clientCa.secret'],
     ['a secret that nobody asks for', ['ingest.secret.name=a'], 'ingest.secret does nothing with ingest.auth=none'],
+    ['a door for everybody', ['service.type=LoadBalancer'], 'anybody could send results of gradings; set ingest.auth'],
     ['LDS without credentials', ['lds.url=https://lds.example.org'], 'lds.url needs lds.credentialsSecret'],
     ['no time left to end', ['drainSeconds=60'], 'leaves no time to end'],
   ])('%s', async (_, sets, message) => {
