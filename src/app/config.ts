@@ -21,6 +21,8 @@ export class ConfigError extends Error {
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65535).default(fallback);
 const list = z.string().transform((text) => text.split(',').map((item) => item.trim()).filter(Boolean)).default([]);
 const httpUrl = z.string().regex(/^https?:\/\/[^\s]+$/, 'must be an http or https URL');
+/** The scheme may be left out, as curl and Go have it. */
+const proxyUrl = z.string().transform((text) => (text.includes('://') ? text : `http://${text}`)).refine((text) => /^https?:\/\/[^\s/]+\/?$/.test(text) && URL.canParse(text), 'must be the URL of an HTTP proxy, http://[USER:PASSWORD@]HOST:PORT').optional();
 const secretName = z.string().regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, "must be the name of a Secret in the controller's namespace");
 const path = z.string().min(1);
 const DAY_MS = 86_400_000;
@@ -82,6 +84,9 @@ const schema = z.object({
   WATCH_NAMESPACES: list,
   WEB_PAGE: z.enum(['enabled', 'disabled']).default('disabled'),
   WEB_AUDIENCE: z.string().optional(),
+  HTTP_PROXY: proxyUrl,
+  HTTPS_PROXY: proxyUrl,
+  NO_PROXY: list,
   DRAIN_DELAY: z.string().regex(/^[0-9]{1,3}s$/, 'must be a number of seconds such as 5s; 0s is at once').default('5s').transform((text) => parseInt(text, 10) * 1000),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   ...traceVariables,
@@ -105,7 +110,7 @@ export const VARIABLES: readonly string[] = Object.keys(schema.shape);
  * @throws ConfigError naming everything that is wrong at once
  */
 export function readConfig(env: NodeJS.ProcessEnv, file?: string): Config {
-  const given = { ...(file === undefined ? {} : readFile(file)), ...nonEmpty(env) };
+  const given = { ...(file === undefined ? {} : readFile(file)), ...lowerCaseProxies(env), ...nonEmpty(env) };
   const result = schema.safeParse(given);
   if (!result.success) throw new ConfigError(result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
   const config = result.data;
@@ -119,6 +124,11 @@ export function readConfig(env: NodeJS.ProcessEnv, file?: string): Config {
   ].filter((problem) => problem !== undefined);
   if (problems.length > 0) throw new ConfigError(problems.join('; '));
   return Object.freeze(config);
+}
+
+/** `https_proxy` and its kin are as usual as the names in upper case, which win. */
+function lowerCaseProxies(env: NodeJS.ProcessEnv): Record<string, string> {
+  return nonEmpty(Object.fromEntries(['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'].map((name) => [name, env[name.toLowerCase()]])));
 }
 
 function nonEmpty(env: NodeJS.ProcessEnv): Record<string, string> {

@@ -1,12 +1,6 @@
 /** The composition root: every part of the program, made once and handed to those that need it, on one page. */
 import { LABLET_DEFINITIONS, LABLET_SESSIONS, NAMESPACES } from '../api/kinds.ts';
 import { GROUP, MANAGER } from '../api/group.ts';
-import { createClientFactory } from '../clients/factory.ts';
-import { fileEvidence } from '../clients/evidence/file.ts';
-import { s3Evidence } from '../clients/evidence/s3.ts';
-import { S3 } from '../clients/s3.ts';
-import { createProviders } from '../clients/ec2/providers.ts';
-import { createTopologySources } from '../clients/topology/sources.ts';
 import { definitionController } from '../controllers/definition/controller.ts';
 import { labController } from '../controllers/lab/controller.ts';
 import { RevisionStore } from '../controllers/revisions.ts';
@@ -21,12 +15,10 @@ import { workerController } from '../controllers/worker/controller.ts';
 import { templateController } from '../controllers/worker/template.ts';
 import { sha256Hex } from '../core/canonical.ts';
 import { scaleTimeouts } from '../core/timeouts.ts';
-import { MAX_TOPOLOGY_BYTES } from '../core/topology/parse.ts';
 import { Rejections } from '../events/archive/rejections.ts';
 import { archiveRetention } from '../events/archive/retention.ts';
 import { Emitter } from '../events/emitter.ts';
 import { Ingest } from '../events/ingest.ts';
-import { createDeadLetter, createSinks } from '../events/sinks.ts';
 import { kubeStatusUpdate } from '../events/status-update.ts';
 import { mayDo } from '../kube/access-review.ts';
 import { KubeClient } from '../kube/client.ts';
@@ -41,19 +33,18 @@ import { createMetrics, kubeMetrics } from '../telemetry/metrics.ts';
 import { schemasRouter } from '../web/schemas.ts';
 import { webApp } from '../web/server.ts';
 import { archiveRouter } from '../web/archive.ts';
-import { openArchive } from './archive.ts';
 import { createCaches } from './caches.ts';
 import { httpServer } from './http-server.ts';
 import { ingestRunnable } from './ingest.ts';
 import { claimInstallation, refuseStrays } from './installation.ts';
 import { opsServer } from './ops-server.ts';
+import { createOutgoing } from './outgoing.ts';
 import { createPage } from './page.ts';
 import { processIdentity } from './identity.ts';
 import { stateMetrics } from './state-metrics.ts';
 import { openTracer } from './traces.ts';
 import { tokenReviews } from './token-reviews.ts';
 import type { OnCall } from '../clients/call.ts';
-import type { EvidenceStore } from '../clients/evidence/port.ts';
 import type { Deps, Settings } from '../controllers/deps.ts';
 import type { Router } from 'express';
 import type { ArchiveStore } from '../events/archive/store.ts';
@@ -78,17 +69,9 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     metrics.externalCalls.inc({ system, call, status: String(status) });
     metrics.externalCallDuration.observe({ system }, seconds);
   };
-  const clients = createClientFactory({ credentials: (key, options) => secrets.credentials(key, options), tracer, onCall });
-  const providers = createProviders({ onCall });
-  const s3 = { endpoint: config.AWS_ENDPOINT_URL_S3, onCall };
-  // A topology is read again by itself; a step that keeps evidence has one try, so what it calls has several.
-  const [topologyObjects, evidenceObjects] = [new S3(s3), new S3({ ...s3, attempts: 8 })];
-  const topologies = createTopologySources({ s3: topologyObjects, onCall, allowHosts: config.TOPOLOGY_ALLOW_HOSTS, maxBytes: MAX_TOPOLOGY_BYTES, keepOut: [config.EVIDENCE_URL ?? '', config.ARCHIVE_URL ?? ''] });
-  const forSinks = { mode: config.CLOUDEVENTS_MODE, eventGridKey: config.EVENTGRID_KEY };
-  const archive = config.ARCHIVE_URL === undefined ? undefined : openArchive(config.ARCHIVE_URL, topologyObjects);
+  const outgoing = createOutgoing(config, { credentials: (key, options) => secrets.credentials(key, options), tracer, onCall });
+  const { clients, providers, topologies, archive, sinks, deadLetter } = outgoing;
   const rejections = archive && new Rejections({ store: archive, clock, log, metrics });
-  const sinks = createSinks({ ...forSinks, urls: config.CLOUDEVENTS_SINK_URL, binding: { sink: config.K_SINK, ceOverrides: config.K_CE_OVERRIDES, caCerts: config.K_CA_CERTS } });
-  const deadLetter = createDeadLetter(config.CLOUDEVENTS_DEAD_LETTER_URL, forSinks);
 
   const elector = new Elector({ client, clock, log, metrics, namespace: config.POD_NAMESPACE, name: MANAGER, identity });
   const recorder = new EventRecorder({ client, clock, log, metrics, controller: `${GROUP}/controller`, instance: config.POD_NAME ?? MANAGER });
@@ -106,7 +89,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
     client, caches, clock, log, metrics, tracer, clients, providers, secrets, leadership: elector.leadership, events: recorder,
     outbox: { amend: emitter.amend, isDrained: (object) => emitter.isDrained(object), abandon: (object, signal) => emitter.abandon(object, signal) },
     revisions, calendar: new BookingCalendar({ caches, clock, revisions, settings: chosen }),
-    evidence: evidenceStore(config.EVIDENCE_URL, evidenceObjects),
+    evidence: outgoing.evidence,
     topologies,
     settings: chosen,
     turns: new Turns(),
@@ -147,7 +130,7 @@ export async function wire(config: Config): Promise<{ manager: Manager; log: Dep
   return {
     manager, log,
     close: async () => {
-      await Promise.all([clients.close(), providers.close(), topologies.close(), topologyObjects.close(), evidenceObjects.close(), ...sinks.map((sink) => sink.close()), deadLetter?.close()]);
+      await outgoing.close();
       await client.close();
       await tracer.close();
     },
@@ -176,11 +159,6 @@ async function settings(config: Config, client: KubeClient, emit: boolean): Prom
 function archiveRouters(store: ArchiveStore | undefined, client: KubeClient, reviews: TokenReviews<KubeUser>): Record<string, Router> {
   if (store === undefined) return {};
   return { '/archive': archiveRouter({ store, whoIs: (token) => reviews.subjectOf(token), mayDo: (user, access, signal) => mayDo(client, user, access, signal) }) };
-}
-
-function evidenceStore(url: string | undefined, s3: S3): EvidenceStore | undefined {
-  if (url === undefined) return undefined;
-  return url.startsWith('s3:') ? s3Evidence(s3, url) : fileEvidence(url);
 }
 
 /** Tells our labs from those of another cluster on a shared host: first 4 hex digits of the SHA-256 of the uid of kube-system. */

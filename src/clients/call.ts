@@ -21,5 +21,8 @@ export interface CallReport {
   readonly seconds: number;
 }
 
+/** The HTTP proxy that leads to a URL, `http://HOST:PORT`; undefined: none. */
+export type ProxyFor = (url: URL) => string | undefined;
+
 /** Is told of every attempt; must not throw. */
 export type OnCall = (report: CallReport) => void;

@@ -1,4 +1,4 @@
-import type { OnCall } from './call.ts';
+import type { OnCall, ProxyFor } from './call.ts';
 import { CmlClient } from './cml/client.ts';
 import type { ClientFactory, CmlTarget, CredentialsProvider, GradingTarget, LdsTarget } from './factory-port.ts';
 import { GradingClient } from './grading/client.ts';
@@ -15,6 +15,8 @@ export interface ClientFactoryOptions {
   readonly credentials: CredentialsProvider;
   readonly onCall?: OnCall;
   readonly tracer?: Tracer;
+  /** @default no proxy */
+  readonly proxyFor?: ProxyFor;
   /** Time after which a client that nobody asked for is dropped, in milliseconds. @default 10 min */
   readonly unusedAfterMs?: number;
   /** Time-outs and limits of every client made here. @default as HttpHost and HostGuard have them */
@@ -47,7 +49,7 @@ export function createClientFactory(options: ClientFactoryOptions): ClientFactor
   }
 
   const reads = (key: string): ReadCredentials => (how) => options.credentials(key, how);
-  const common = { ...options.http, tracer: options.tracer, ...(options.onCall === undefined ? {} : { onCall: options.onCall }) };
+  const common = { ...options.http, tracer: options.tracer, proxyFor: options.proxyFor, ...(options.onCall === undefined ? {} : { onCall: options.onCall }) };
   const shared = { ...common, resilience: { concurrency: SHARED_CONCURRENCY, ...options.http?.resilience } };
 
   return {

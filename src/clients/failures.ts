@@ -74,6 +74,8 @@ const NEVER_SENT: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'host unreachable',
   ENETUNREACH: 'network unreachable',
   UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
+  UND_ERR_PRX_CONN: 'the proxy hung up before there was a connection',
+  UND_ERR_PRX_TLS: 'the TLS certificate of the proxy is for another host name',
   CERT_HAS_EXPIRED: 'the TLS certificate has expired',
   ERR_TLS_CERT_ALTNAME_INVALID: 'the TLS certificate is for another host name',
   ...Object.fromEntries(
@@ -83,7 +85,12 @@ const NEVER_SENT: Readonly<Record<string, string>> = {
   ),
 };
 
-const codedError = z.object({ code: z.string() });
+const PROXY_HINTS: Readonly<Record<string, string>> = {
+  403: 'it does not allow the host; have it allowed there, or name it in NO_PROXY',
+  407: 'it asks who we are; put user and password into HTTPS_PROXY and HTTP_PROXY, http://USER:PASSWORD@HOST:PORT',
+};
+
+const codedError = z.object({ code: z.string(), message: z.string().catch('') });
 const manyErrors = z.object({ errors: z.tuple([z.unknown()], z.unknown()) });
 
 export interface TransportFailure {
@@ -98,7 +105,9 @@ export interface TransportFailure {
 export function readTransportError(error: unknown): TransportFailure {
   // With several addresses for a name there is one error for all of them; they failed alike as a rule.
   const many = manyErrors.safeParse(error);
-  const code = codedError.safeParse(many.success ? many.data.errors[0] : error).data?.code ?? '';
+  const { code, message } = codedError.safeParse(many.success ? many.data.errors[0] : error).data ?? { code: '', message: '' };
+  const refusedByProxy = /^Proxy .*\((\d{3})\)/.exec(message)?.[1];
+  if (refusedByProxy !== undefined) return { description: `the proxy let no connection through (${refusedByProxy}): ${PROXY_HINTS[refusedByProxy] ?? 'it cannot reach the host'}`, sent: false, tooLarge: false };
   const neverSent = NEVER_SENT[code];
   if (neverSent !== undefined) return { description: neverSent, sent: false, tooLarge: false };
   if (code === 'EPROTO' || code.startsWith('ERR_SSL_')) return { description: `no TLS connection: is the port an https port? (${code})`, sent: false, tooLarge: false };

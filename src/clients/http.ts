@@ -1,8 +1,8 @@
-import { Pool } from 'undici';
+import { Pool, ProxyAgent } from 'undici';
 import type { Dispatcher } from 'undici';
 import type { ZodType } from 'zod';
 import { reasonOf } from './abort.ts';
-import type { OnCall } from './call.ts';
+import type { OnCall, ProxyFor } from './call.ts';
 import { ExternalError, OutcomeUnknownError } from './errors.ts';
 import type { ExternalErrorDetails, ExternalSystem } from './errors.ts';
 import { describeAnswer, isGatewayFailure, kindOfStatus, parseJson, readTransportError, retryAfterMs } from './failures.ts';
@@ -20,6 +20,8 @@ export interface HttpHostOptions {
   readonly onCall?: OnCall | undefined;
   /** Every attempt is a span of what it is made for. @default none */
   readonly tracer?: Tracer | undefined;
+  /** @default no proxy */
+  readonly proxyFor?: ProxyFor | undefined;
   /** Time for one attempt, in milliseconds, from connecting to the last byte. @default 30000 */
   readonly timeoutMs?: number | undefined;
   /** A longer body ends the call. @default 16 MiB */
@@ -47,7 +49,7 @@ export class HttpHost {
   readonly #origin: string;
   readonly #basePath: string;
   readonly #guard: HostGuard;
-  #pool: Pool | undefined;
+  #pool: Pool | ProxyAgent | undefined;
   #ca: string | undefined;
 
   constructor(options: HttpHostOptions) {
@@ -127,7 +129,7 @@ export class HttpHost {
     };
     exchange.inDoubt ||= hasEffect(call);
     try {
-      const response = await this.#connections().request({ ...traced(exchange.request, span), signal });
+      const response = await this.#connections().request({ ...traced(exchange.request, span), origin: this.#origin, signal });
       status = response.statusCode;
       if (status >= 300) throw await this.#refusal(call, response);
       const answer = await exchange.read(response);
@@ -143,16 +145,15 @@ export class HttpHost {
   }
 
   /** The connections, opened with the CA of now. HTTP/1.1: over HTTP/2 one lost connection would take all calls with it. */
-  #connections(): Pool {
+  #connections(): Pool | ProxyAgent {
     // undici's own keep-alive (4 s, or what the server hints) stays: a longer one meets servers that close first, and
     // a connection that closes under a POST leaves its outcome unknown.
-    this.#pool ??= new Pool(this.#origin, {
+    this.#pool ??= connections(this.#origin, this.#options.proxyFor?.(new URL(this.#origin)), this.#ca, {
       connections: this.#options.resilience?.concurrency ?? RESILIENCE_DEFAULTS.concurrency,
       maxResponseSize: this.#options.maxResponseBytes ?? 16 * 1024 * 1024,
       headersTimeout: 0,
       bodyTimeout: 0,
       allowH2: false,
-      connect: this.#ca === undefined ? {} : { ca: this.#ca },
     });
     return this.#pool;
   }
@@ -210,6 +211,13 @@ export class HttpHost {
 /** The other side may go on with our trace. */
 function traced(request: Dispatcher.RequestOptions, { traceParent }: OpenSpan): Dispatcher.RequestOptions {
   return traceParent === undefined ? request : { ...request, headers: { ...(request.headers as Record<string, string>), traceparent: traceParent } };
+}
+
+function connections(origin: string, proxy: string | undefined, ca: string | undefined, limits: Pick<Pool.Options, 'connections' | 'maxResponseSize' | 'headersTimeout' | 'bodyTimeout' | 'allowH2'>): Pool | ProxyAgent {
+  const tls = ca === undefined ? {} : { ca };
+  if (proxy === undefined) return new Pool(origin, { ...limits, connect: tls });
+  // Of itself it would hold plain http to none of the limits.
+  return new ProxyAgent({ uri: proxy, requestTls: tls, factory: (to, options: object) => new Pool(to, { ...options, ...limits }) });
 }
 
 /** 2xx and 4xx settle what happened; "not sent" and "not now" say nothing about an earlier attempt. */

@@ -22,6 +22,8 @@ export interface S3Options {
   readonly timeoutMs?: number | undefined;
   /** Tries of one call, with AWS's own backoff between them: some 6 s in all for 8 tries. @default 3 */
   readonly attempts?: number | undefined;
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY. @default no proxy */
+  readonly proxyEnv?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A place in S3; a key is taken literally, nothing in it is percent-encoded. */
@@ -135,14 +137,14 @@ export class S3 {
 }
 
 /** The SDK is large; a controller that reads and keeps nothing in S3 never loads it. */
-async function open({ endpoint, region, attempts = 3 }: S3Options): Promise<AwsS3> {
+async function open({ endpoint, region, attempts = 3, proxyEnv }: S3Options): Promise<AwsS3> {
   const { S3: Client } = await import('@aws-sdk/client-s3');
   const chosen = region ?? (endpoint === undefined ? undefined : (process.env['AWS_REGION'] ?? 'us-east-1'));
   const config: S3ClientConfig = {
     maxAttempts: attempts,
     // A bucket may be in another region than the controller.
     followRegionRedirects: true,
-    requestHandler: { connectionTimeout: 5_000 },
+    requestHandler: { connectionTimeout: 5_000, httpAgent: { proxyEnv }, httpsAgent: { proxyEnv } },
     ...(chosen === undefined ? {} : { region: chosen }),
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
   };

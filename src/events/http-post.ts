@@ -1,6 +1,6 @@
 /** One POST to a sink, and what its answer means for the event (contract §10.1, "Delivery"). */
 import { getCACertificates } from 'node:tls';
-import { Agent, errors, request } from 'undici';
+import { Agent, Pool, ProxyAgent, errors, request } from 'undici';
 import type { Dispatcher } from 'undici';
 import type { EncodedEvent } from './codec.ts';
 import type { Delivery } from './sink.ts';
@@ -15,10 +15,13 @@ export interface HttpPostOptions {
    * generous; a request that took longer has an unknown outcome. @default 30_000
    */
   readonly timeoutMs?: number | undefined;
+  /** The HTTP proxy that leads to a URL. @default none */
+  readonly proxyFor?: ((url: URL) => string | undefined) | undefined;
   /** Connections that are kept. @default 32 */
   readonly connections?: number | undefined;
 }
 
+const CONNECT_TIMEOUT_MS = 10_000;
 /** Answers that a later try may better; Knative retries the same ones. */
 const RETRIED = new Set([404, 408, 409, 429]);
 /** A sink may not put us to sleep for days. */
@@ -30,20 +33,19 @@ const ANSWER_MAX_MS = 1000;
 /** A pool of connections to one URL. It follows no redirect, and reads no answer but its status and Retry-After. */
 export class HttpPost {
   readonly #url: string;
-  readonly #agent: Agent;
+  readonly #agent: Agent | ProxyAgent;
   readonly #timeoutMs: number;
 
-  constructor({ url, ca = [], timeoutMs = 30_000, connections = 32 }: HttpPostOptions) {
+  constructor({ url, ca = [], timeoutMs = 30_000, connections = 32, proxyFor }: HttpPostOptions) {
     this.#url = `${url.origin}${url.pathname}${url.search}`;
     this.#timeoutMs = timeoutMs;
-    this.#agent = new Agent({
-      connections,
-      // The time for the whole request is the only one.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      keepAliveTimeout: 30_000,
-      connect: { timeout: 10_000, ...(ca.length > 0 ? { ca: [...getCACertificates('default'), ...ca] } : {}) },
-    });
+    // The time for the whole request is the only one.
+    const limits = { connections, headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 30_000 };
+    const tls = { timeout: CONNECT_TIMEOUT_MS, ...(ca.length > 0 ? { ca: [...getCACertificates('default'), ...ca] } : {}) };
+    const proxy = proxyFor?.(url);
+    this.#agent = proxy === undefined
+      ? new Agent({ ...limits, connect: tls })
+      : new ProxyAgent({ uri: proxy, requestTls: tls, connectTimeout: CONNECT_TIMEOUT_MS, factory: (origin, options: object) => new Pool(origin, { ...options, ...limits }) });
   }
 
   /** One try. Never rejects; when `signal` breaks it off, its outcome is `retry`. */

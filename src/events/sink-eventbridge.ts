@@ -17,6 +17,8 @@ export interface EventBridgeOptions {
   readonly timeoutMs?: number | undefined;
   /** Another server than AWS. @default AWS_ENDPOINT_URL_EVENTBRIDGE, else AWS_ENDPOINT_URL, else that of the region */
   readonly endpoint?: string | undefined;
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY. @default no proxy */
+  readonly proxyEnv?: Readonly<Record<string, string>> | undefined;
 }
 
 /** `source` of our events on the bus: by reverse DNS, and not beginning with "aws.". */
@@ -45,11 +47,11 @@ export class EventBridgeSink implements Sink {
   readonly #bus: string;
   readonly #region: string;
   readonly #timeoutMs: number;
-  readonly #endpoint: string | undefined;
+  readonly #options: Pick<EventBridgeOptions, 'endpoint' | 'proxyEnv'>;
   #client: Promise<EventBridgeClient> | undefined;
 
   /** @throws SinkConfigurationError */
-  constructor({ url, timeoutMs = 30_000, endpoint }: EventBridgeOptions) {
+  constructor({ url, timeoutMs = 30_000, ...options }: EventBridgeOptions) {
     this.#region = url.hostname;
     this.#bus = url.pathname.slice(1);
     this.name = `eventbridge://${url.host}${url.pathname}`;
@@ -57,14 +59,14 @@ export class EventBridgeSink implements Sink {
       throw new SinkConfigurationError(`sink '${this.name}': write eventbridge://REGION/BUS, such as eventbridge://eu-west-1/default; credentials come from where AWS's own tools take them`);
     }
     this.#timeoutMs = timeoutMs;
-    this.#endpoint = endpoint;
+    this.#options = options;
   }
 
   async send(event: CloudEvent, signal: AbortSignal): Promise<Delivery> {
     const timeout = AbortSignal.timeout(this.#timeoutMs);
     const abortSignal = AbortSignal.any([signal, timeout]);
     try {
-      this.#client ??= open(this.#region, this.#endpoint);
+      this.#client ??= open(this.#region, this.#options);
       const [client, { PutEventsCommand }] = await Promise.all([this.#client, import('@aws-sdk/client-eventbridge')]);
       // The chain of credentials takes no signal.
       const { Entries: [entry] = [] } = await orAbort(client.send(new PutEventsCommand({ Entries: [entryOf(event, this.#bus)] }), { abortSignal }), abortSignal);
@@ -88,9 +90,9 @@ export class EventBridgeSink implements Sink {
 }
 
 /** The SDK is large: a controller that does not speak to EventBridge never loads it. Pauses between tries are the outlet's. */
-async function open(region: string, endpoint: string | undefined): Promise<EventBridgeClient> {
+async function open(region: string, { endpoint, proxyEnv }: Pick<EventBridgeOptions, 'endpoint' | 'proxyEnv'>): Promise<EventBridgeClient> {
   const { EventBridgeClient: Client } = await import('@aws-sdk/client-eventbridge');
-  return new Client({ region, maxAttempts: 1, requestHandler: { connectionTimeout: 10_000 }, ...(endpoint === undefined ? {} : { endpoint }) });
+  return new Client({ region, maxAttempts: 1, requestHandler: { connectionTimeout: 10_000, httpAgent: { proxyEnv }, httpsAgent: { proxyEnv } }, ...(endpoint === undefined ? {} : { endpoint }) });
 }
 
 function entryOf(event: CloudEvent, bus: string): PutEventsRequestEntry {

@@ -20,6 +20,10 @@ export interface SinkSettings {
   readonly eventGridKey?: string | undefined;
   /** Time for one request, in milliseconds. @default 30_000 */
   readonly timeoutMs?: number | undefined;
+  /** The HTTP proxy that leads to a URL. @default none */
+  readonly proxyFor?: ((url: URL) => string | undefined) | undefined;
+  /** The same as variables, for the agents of Node that the SDK of AWS speaks through. @default none */
+  readonly proxyEnv?: Readonly<Record<string, string>> | undefined;
 }
 
 const FORMS = 'http://…, https://…, eventgrid+https://…, eventgridns+https://…, eventbridge://REGION/BUS or file:///PATH';
@@ -29,7 +33,7 @@ const FORMS = 'http://…, https://…, eventgrid+https://…, eventgridns+https
  * @throws SinkConfigurationError
  */
 export function createSinks(settings: SinkSettings): Sink[] {
-  const { urls = '', mode = 'binary', binding, timeoutMs } = settings;
+  const { urls = '', mode = 'binary', binding, timeoutMs, proxyFor } = settings;
   const named = urls.split(',').map((text) => text.trim()).filter(Boolean);
   const twice = named.find((text, index) => named.indexOf(text) !== index);
   if (twice !== undefined) throw new SinkConfigurationError(`sink '${shown(twice)}' is named twice: every event would arrive twice`);
@@ -37,21 +41,21 @@ export function createSinks(settings: SinkSettings): Sink[] {
   if (binding?.sink === undefined || binding.sink === '') return [];
   const url = parsed(binding.sink, 'K_SINK', 'http://… or https://…');
   if (!isHttp(url)) throw wrong(binding.sink, 'K_SINK', 'http://… or https://…');
-  return [new HttpSink({ url, mode, timeoutMs, ...bindingOptions(binding) })];
+  return [new HttpSink({ url, mode, timeoutMs, proxyFor, ...bindingOptions(binding) })];
 }
 
 /** The one sink of CLOUDEVENTS_DEAD_LETTER_URL, of any kind that `createSinks` knows. @throws SinkConfigurationError */
-export function createDeadLetter(url: string | undefined, settings: Pick<SinkSettings, 'mode' | 'eventGridKey' | 'timeoutMs'>): Sink | undefined {
+export function createDeadLetter(url: string | undefined, settings: Omit<SinkSettings, 'urls' | 'binding'>): Sink | undefined {
   const sinks = createSinks({ ...settings, urls: url });
   if (sinks.length > 1) throw new SinkConfigurationError('CLOUDEVENTS_DEAD_LETTER_URL: give one URL; a comma in it is written %2C');
   return sinks[0];
 }
 
-function createSink(text: string, { mode = 'binary', eventGridKey, timeoutMs }: SinkSettings): Sink {
+function createSink(text: string, { mode = 'binary', eventGridKey, timeoutMs, proxyFor, proxyEnv }: SinkSettings): Sink {
   const url = parsed(text, 'CLOUDEVENTS_SINK_URL', FORMS);
-  if (isHttp(url)) return new HttpSink({ url, mode, timeoutMs });
-  if (isEventGrid(url)) return new EventGridSink({ url, key: eventGridKey, timeoutMs });
-  if (url.protocol === 'eventbridge:') return new EventBridgeSink({ url, timeoutMs });
+  if (isHttp(url)) return new HttpSink({ url, mode, timeoutMs, proxyFor });
+  if (isEventGrid(url)) return new EventGridSink({ url, key: eventGridKey, timeoutMs, proxyFor });
+  if (url.protocol === 'eventbridge:') return new EventBridgeSink({ url, timeoutMs, proxyEnv });
   // `file:events.jsonl` would be read as /events.jsonl.
   if (url.protocol === 'file:' && text.startsWith('file:/')) return new FileSink(url);
   throw wrong(text, 'CLOUDEVENTS_SINK_URL', FORMS);

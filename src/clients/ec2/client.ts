@@ -21,6 +21,8 @@ export interface Ec2Options {
   readonly timeoutMs?: number | undefined;
   /** Tries of one call. @default 5 */
   readonly attempts?: number | undefined;
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY. @default no proxy */
+  readonly proxyEnv?: Readonly<Record<string, string>> | undefined;
 }
 
 /** More ids than this are asked about in several calls. */
@@ -171,8 +173,8 @@ function cutOff({ host, call, effect }: { host: string; call: string; effect: bo
 }
 
 /** The SDK is large; a controller without EC2 workers never loads it. */
-async function open({ region, endpoint, attempts = 5 }: Ec2Options): Promise<EC2> {
+async function open({ region, endpoint, attempts = 5, proxyEnv }: Ec2Options): Promise<EC2> {
   const { EC2: Client } = await import('@aws-sdk/client-ec2');
-  const config: EC2ClientConfig = { region, maxAttempts: attempts, requestHandler: { connectionTimeout: 5_000 }, ...(endpoint === undefined ? {} : { endpoint }) };
+  const config: EC2ClientConfig = { region, maxAttempts: attempts, requestHandler: { connectionTimeout: 5_000, httpAgent: { proxyEnv }, httpsAgent: { proxyEnv } }, ...(endpoint === undefined ? {} : { endpoint }) };
   return new Client(config);
 }

@@ -67,6 +67,20 @@ export class AddressGuard {
     return WORDS[range] ?? 'a reserved address';
   }
 
+  /**
+   * For a request that a proxy will make: judges what its host means here, if it means anything. Where a name leads that
+   * only the proxy can resolve, and where it leads in the moment after, is for the proxy to judge.
+   * @throws TopologySourceError
+   */
+  async admit(host: string): Promise<void> {
+    const hostname = host.replace(/^\[|\]$/g, '');
+    const addresses = isIP(hostname) === 0 ? await new Promise<{ address: string }[]>((done) => this.#resolve(hostname, (error, found) => done(error ? [] : found))) : [{ address: hostname }];
+    for (const { address } of addresses) {
+      const problem = this.problem(hostname, address);
+      if (problem !== undefined) throw blocked(hostname, address, problem);
+    }
+  }
+
   /** Opens connections for an undici Agent, to allowed addresses only. */
   connector({ timeoutMs, ca }: { timeoutMs: number; ca?: string | undefined }): buildConnector.connector {
     const connect = buildConnector({ lookup: this.lookup, timeout: timeoutMs, allowH2: false, ...(ca === undefined ? {} : { ca }) });

@@ -1,9 +1,9 @@
 /** Topologies from web servers: https://git.example.org/labs/campus-edge.cml.yaml. */
 import { STATUS_CODES } from 'node:http';
-import { Agent, request } from 'undici';
+import { Agent, ProxyAgent, request } from 'undici';
 import type { Dispatcher } from 'undici';
 import { reasonOf } from '../abort.ts';
-import type { OnCall } from '../call.ts';
+import type { OnCall, ProxyFor } from '../call.ts';
 import { TooLargeError, readBounded } from '../bounded.ts';
 import { kindOfStatus, readTransportError } from '../failures.ts';
 import type { AddressGuard } from './guard.ts';
@@ -24,6 +24,8 @@ export interface HttpTopologyOptions {
   /** Trusts this CA (PEM) and no other. @default the public ones and those of NODE_EXTRA_CA_CERTS */
   readonly ca?: string | undefined;
   readonly onCall?: OnCall | undefined;
+  /** @default no proxy */
+  readonly proxyFor?: ProxyFor | undefined;
 }
 
 export class HttpTopologySource implements TopologySource {
@@ -31,9 +33,17 @@ export class HttpTopologySource implements TopologySource {
   readonly #maxBytes: number;
   readonly #timeoutMs: number;
   readonly #onCall: OnCall | undefined;
+  readonly #guard: AddressGuard;
+  readonly #proxyFor: ProxyFor | undefined;
+  readonly #tls: { readonly ca?: string };
+  /** By the URL of the proxy: one for http, one for https at most. */
+  readonly #proxies = new Map<string, ProxyAgent>();
 
-  constructor({ guard, maxBytes, timeoutMs = 30_000, ca, onCall }: HttpTopologyOptions) {
+  constructor({ guard, maxBytes, timeoutMs = 30_000, ca, onCall, proxyFor }: HttpTopologyOptions) {
     this.#onCall = onCall;
+    this.#guard = guard;
+    this.#proxyFor = proxyFor;
+    this.#tls = ca === undefined ? {} : { ca };
     this.#maxBytes = maxBytes;
     this.#timeoutMs = timeoutMs;
     this.#agent = new Agent({ connect: guard.connector({ timeoutMs: CONNECT_TIMEOUT_MS, ca }), headersTimeout: 0, bodyTimeout: 0 });
@@ -64,14 +74,23 @@ export class HttpTopologySource implements TopologySource {
   }
 
   async close(): Promise<void> {
-    await this.#agent.close();
+    await Promise.all([this.#agent, ...this.#proxies.values()].map((agent) => agent.close()));
   }
 
   /** Each request has a connection of its own, so each is judged by what its name means now. */
-  #get(url: URL, etag: string | undefined, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  async #get(url: URL, etag: string | undefined, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     // The hash is of the file's bytes: they must not come compressed.
     const headers = { accept: '*/*', 'accept-encoding': 'identity', 'user-agent': 'lablet-controller', ...(etag === undefined ? {} : { 'if-none-match': etag }) };
-    return request(url, { dispatcher: this.#agent, signal, headers, reset: true });
+    return request(url, { dispatcher: await this.#way(url), signal, headers, reset: true });
+  }
+
+  async #way(url: URL): Promise<Dispatcher> {
+    const proxy = this.#proxyFor?.(url);
+    if (proxy === undefined) return this.#agent;
+    await this.#guard.admit(url.hostname);
+    const agent = this.#proxies.get(proxy) ?? new ProxyAgent({ uri: proxy, requestTls: this.#tls, headersTimeout: 0, bodyTimeout: 0, connectTimeout: CONNECT_TIMEOUT_MS });
+    this.#proxies.set(proxy, agent);
+    return agent;
   }
 
   async #contentOf(response: Dispatcher.ResponseData, url: URL, asked: string | undefined): Promise<TopologyRead> {

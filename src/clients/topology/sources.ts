@@ -1,4 +1,4 @@
-import type { OnCall } from '../call.ts';
+import type { OnCall, ProxyFor } from '../call.ts';
 import type { S3 } from '../s3.ts';
 import { AddressGuard } from './guard.ts';
 import { HttpTopologySource } from './http-source.ts';
@@ -14,11 +14,12 @@ export interface TopologySourcesOptions {
   /** EVIDENCE_URL and ARCHIVE_URL, where they are in S3. */
   readonly keepOut?: readonly string[] | undefined;
   readonly onCall?: OnCall | undefined;
+  readonly proxyFor?: ProxyFor | undefined;
 }
 
 /** Every kind of URI that a definition may name, behind one source. */
-export function createTopologySources({ s3, allowHosts, maxBytes, keepOut, onCall }: TopologySourcesOptions): TopologySource & { close(): Promise<void> } {
-  const http = new HttpTopologySource({ guard: new AddressGuard(allowHosts), maxBytes, onCall });
+export function createTopologySources({ s3, allowHosts, maxBytes, keepOut, onCall, proxyFor }: TopologySourcesOptions): TopologySource & { close(): Promise<void> } {
+  const http = new HttpTopologySource({ guard: new AddressGuard(allowHosts), maxBytes, onCall, proxyFor });
   const objects = new S3TopologySource({ s3, maxBytes, keepOut });
   return {
     read: (uri, options) => (uri.startsWith('s3:') ? objects : http).read(uri, options),
