@@ -43,6 +43,11 @@ export class Replica {
     return this.exitCode === undefined;
   }
 
+  /** Resolves with the exit code when it has ended, for whatever reason. */
+  get exited(): Promise<number> {
+    return this.process.exited;
+  }
+
   /** kill -9. */
   async kill(): Promise<void> {
     await this.process.kill();
