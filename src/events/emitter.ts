@@ -142,9 +142,7 @@ export class Emitter implements Runnable {
     const writes = new WorkQueue({ clock, backoff: { baseMs: 1000 } });
     this.#writes = writes;
     const shared = { clock, log, metrics, mayBegin: () => this.#mayBegin(), changed: (uid: string) => this.#changed(uid) };
-    const outlets = sinks.map((sink) => new Outlet({
-      ...shared, sink, deadLetter, tuning: { ...OUTLET_TUNING, ...tuning }, build: (uid, entry) => this.#build(uid, entry), accepted: (uid, entry) => this.#delivered(uid, entry, sink),
-    }));
+    const outlets = sinks.map((sink) => new Outlet({ ...shared, sink, deadLetter, tuning: { ...OUTLET_TUNING, ...tuning }, build: (uid, entry) => this.#build(uid, entry), accepted: (uid, entry) => this.#delivered(uid, entry, sink) }));
     this.#outlets = archive === undefined ? outlets : [...outlets, new ArchiveOutlet({ ...shared, store: archive, record: (uid, entry) => this.#record(uid, entry) })];
     for (const [uid, { object }] of this.#sources) this.#offer(uid, object);
     const writers = Array.from({ length: WRITERS }, () => this.#write(writes, term.ended));
