@@ -84,7 +84,7 @@ export const labletDefinitionSpec = z
     images: z
       .array(
         z.object({
-          namePattern: z.string().max(256).optional().describe('Glob over the name of the image of an EC2 worker.'),
+          namePattern: z.string().max(256).optional().describe('Pattern for the name of the image of an EC2 worker: * is any characters, ? is one.'),
           cmlVersionMin: cmlVersion().optional().describe('Lowest CML version, compared as numbers.'),
           cmlVersionMax: cmlVersion().optional().describe('Highest CML version, compared as numbers.'),
           nodeDefinitions: z.array(text(128)).max(64).optional().describe('Node definitions that the host must have. Default: those of the topology.'),
