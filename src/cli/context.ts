@@ -2,7 +2,7 @@
 import { KubeClient } from '../kube/client.ts';
 import { loadConnection } from '../kube/kubeconfig.ts';
 import { CliError, EXIT } from './errors.ts';
-import { colours, noColours } from './style.ts';
+import { colours, harmless, noColours } from './style.ts';
 import { rendered } from './view.ts';
 import type { Style } from './style.ts';
 import type { Format, Lines } from './view.ts';
@@ -57,7 +57,7 @@ export class Context {
 
   /** Says something beside the result, which scripts do not read. */
   note(text: string): void {
-    process.stderr.write(`note: ${text}\n`);
+    process.stderr.write(`note: ${harmless(text)}\n`);
   }
 }
 

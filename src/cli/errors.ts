@@ -1,5 +1,5 @@
 /** Ways for a command to end without having done what was asked, each with its exit code and a sentence that says what to do. */
-import { ConfigurationError, ForbiddenError, InvalidError, KubeError, NotFoundError, TooManyRequestsError, ServerUnavailableError, TransportError, UnauthorizedError } from '../kube/errors.ts';
+import { ConfigurationError, ConflictError, ForbiddenError, InvalidError, KubeError, NotFoundError, TooManyRequestsError, ServerUnavailableError, TransportError, UnauthorizedError } from '../kube/errors.ts';
 
 /** Exit codes, for scripts (docs/cli.md). */
 export const EXIT = {
@@ -35,6 +35,7 @@ export function failureOf(error: unknown, server?: string): { exitCode: number; 
   if (error instanceof ConfigurationError) return { exitCode: EXIT.usage, message: error.message };
   if (error instanceof ForbiddenError) return { exitCode: EXIT.forbidden, message: forbidden(error.message) };
   if (error instanceof UnauthorizedError) return { exitCode: EXIT.forbidden, message: 'The API server does not accept your credentials. Log in again, or choose another context with --context.' };
+  if (error instanceof ConflictError || (error instanceof NotFoundError && error.reason === 'NotFound')) return { exitCode: EXIT.failed, message: 'The object was replaced, changed or deleted meanwhile. Look at it again, and repeat the command.' };
   if (error instanceof NotFoundError) return { exitCode: EXIT.notFound, message: 'This cluster does not know the kinds of lablet.dev: install lablet-controller in it, or choose another cluster with --context.' };
   if (error instanceof InvalidError) return { exitCode: EXIT.refused, message: `The API server refuses it: ${withoutRequest(error.message)}` };
   if (error instanceof TransportError) return { exitCode: EXIT.unreachable, message: `The API server ${server ?? ''} does not answer (${withoutRequest(error.message)}). Check your network and \`kubectl cluster-info\`, or choose another cluster with --context.`.replace('  ', ' ') };

@@ -4,6 +4,7 @@ import { CommanderError } from 'commander';
 import { Context } from './context.ts';
 import { EXIT, failureOf } from './errors.ts';
 import { program } from './program.ts';
+import { harmless } from './style.ts';
 
 // The reader of a pipe may have enough before we are done, such as head.
 process.stdout.on('error', () => process.exit(EXIT.done));
@@ -24,7 +25,7 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
   else {
     const { exitCode, message } = failureOf(error, server);
-    process.stderr.write(`kubectl lablet: ${message}\n`);
+    process.stderr.write(`kubectl lablet: ${message.split('\n').map(harmless).join('\n')}\n`);
     process.exitCode = exitCode;
   }
 }

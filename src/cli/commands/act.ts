@@ -4,7 +4,7 @@ import { LABLET_SESSIONS } from '../../api/kinds.ts';
 import { getCondition } from '../../core/conditions.ts';
 import { CliError, EXIT, failureOf } from '../errors.ts';
 import { pinnedOf, sessionNamed } from '../read.ts';
-import { cancel, end, extend, losesWork, pause, regrade, release, resume, start } from '../views/acts.ts';
+import { cancel, end, extend, losesWork, pause, regrade, release, resume, start, told } from '../views/acts.ts';
 import type { LabletSession } from '../../api/labletsession.ts';
 import type { Context } from '../context.ts';
 import type { Act, Extension } from '../views/acts.ts';
@@ -85,8 +85,8 @@ export async function extendSession(context: Context, name: string, wanted: Exte
   }
   const sent = await send(context, session, patch);
   const answer = wait > 0 ? await answered(context, sent, asked, wait) : undefined;
-  if (answer?.granted) context.show<ExtendDone>({ session: key, changed: true, action: `${session.metadata.name} ends at ${asked} now.`, end: asked, granted: true }, ({ action }) => [action]);
-  else if (answer) throw new CliError(EXIT.refused, `${session.metadata.name} still ends at ${session.status?.timeslot?.end ?? '?'}: ${answer.message}`);
+  if (answer?.granted) context.show<ExtendDone>({ session: key, changed: true, action: `${session.metadata.name} ends at ${told(asked)} now.`, end: asked, granted: true }, ({ action }) => [action]);
+  else if (answer) throw new CliError(EXIT.refused, `${session.metadata.name} still ends at ${told(session.status?.timeslot?.end ?? '')}: ${answer.message}`);
   else if (wait > 0) throw new CliError(EXIT.unanswered, `${done} No controller has answered yet; see kubectl lablet why ${session.metadata.name} -n ${session.metadata.namespace ?? ''}`);
   else context.show<ExtendDone>({ session: key, changed: true, action: done, end: asked }, ({ action }) => [action]);
 }

@@ -20,7 +20,7 @@ export async function calendar(context: Context, { hours, from }: { hours: numbe
   const definitions = (await ifAllowed(listAll(context, LABLET_DEFINITIONS, { namespace: context.named ? context.scope : undefined }))) ?? [];
   const pinned = await versionsOf(context, sessions);
   const { booked, unknown } = bookedOf(sessions, (session) => pinned.get(versionKey(session)), definitions, now);
-  if (unknown > 0) notes.push(`${unknown} session(s) are not counted, since their definition cannot be read.`);
+  if (unknown > 0) notes.push(`${unknown} session(s) are not counted, since their definition is not there, or cannot be read.`);
   const fleet = workers && templates && labs ? fleetFrom({ workers, templates, labs, definitions }, now) : undefined;
   context.show(loadByHour(booked, fleet, { now, from: from ?? now, hours }, notes), loadLines);
 }

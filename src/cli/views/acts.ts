@@ -8,7 +8,7 @@ import { isDeleting } from '../../api/meta.ts';
 import { parseDuration } from '../../core/duration.ts';
 import { plus, toTime } from '../../core/time.ts';
 import { CliError, EXIT } from '../errors.ts';
-import { span } from '../moments.ts';
+import { clock, span } from '../moments.ts';
 import type { LabletSession, SessionPhase } from '../../api/labletsession.ts';
 import type { PinnedDefinition } from '../../core/definition.ts';
 
@@ -104,10 +104,13 @@ export function extend(session: LabletSession, wanted: Extension, definition: Pi
   const now = status?.timeslot?.end;
   if (now === undefined) return refuse(`${name} has no end yet: without a booked slot its time begins when it is Ready. Extend it then.`);
   const asked = 'by' in wanted ? plus(new Date(now), wanted.by) : wanted.until;
-  if (asked.getTime() === Date.parse(now)) return { done: `${name} ends at ${now} already.`, end: now };
-  if (asked.getTime() < Date.parse(now)) return refuse(`${name} ends at ${now}: an end can only be moved later. To finish earlier: kubectl lablet end ${name}`);
+  if (asked.getTime() === Date.parse(now)) return { done: `${name} ends at ${told(now)} already.`, end: now };
+  if (asked.getTime() < Date.parse(now)) return refuse(`${name} ends at ${told(now)}: an end can only be moved later. To finish earlier: kubectl lablet end ${name}`);
   const limit = definition && plus(new Date(status?.timeslot?.bookedEnd ?? now), parseDuration(definition.spec.maxExtension));
-  if (definition && limit && asked > limit) return refuse(`${definition.name} allows ${definition.spec.maxExtension} beyond the booked end (maxExtension): until ${toTime(limit)} at most${limit > new Date(now) ? `, that is ${span(limit.getTime() - Date.parse(now))} more` : ''}.`);
-  if (spec.timeslot?.end !== undefined && asked < new Date(spec.timeslot.end)) return refuse(`An end at ${spec.timeslot.end} was asked for before, and an end cannot be moved back. The slot ends at ${now} until the calendar has room for that.`);
-  return { patch: { spec: { timeslot: { end: toTime(asked) } } }, done: `${name} is to end at ${toTime(asked)}.`, end: toTime(asked) };
+  if (definition && limit && asked > limit) return refuse(`${definition.name} allows ${definition.spec.maxExtension} beyond the booked end (maxExtension): until ${told(limit)} at most${limit > new Date(now) ? `, that is ${span(limit.getTime() - Date.parse(now))} more` : ''}.`);
+  if (spec.timeslot?.end !== undefined && asked < new Date(spec.timeslot.end)) return refuse(`An end at ${told(spec.timeslot.end)} was asked for before, and an end cannot be moved back. The slot ends at ${told(now)} until the calendar has room for that.`);
+  return { patch: { spec: { timeslot: { end: toTime(asked) } } }, done: `${name} is to end at ${told(asked)}.`, end: toTime(asked) };
 }
+
+/** Sentences that scripts get too: always UTC. */
+export const told = (at: string | Date): string => clock(at, { timeZone: 'UTC' });

@@ -6,7 +6,7 @@ import type { SessionEvent } from './cloudevents.ts';
 
 const TONE: Readonly<Record<string, Tone>> = { Waiting: 'warn', Deferred: 'warn', NotRecorded: 'faint', Ignored: 'faint', Duplicate: 'faint' };
 
-export const arrow = ({ direction }: Pick<SessionEvent, 'direction'>): string => (direction === 'Emitted' ? '→' : '←');
+const arrow = ({ direction }: Pick<SessionEvent, 'direction'>): string => (direction === 'Emitted' ? '→' : '←');
 
 export function stateText({ state }: Pick<SessionEvent, 'state'>, { paint }: Style): string {
   const tone = TONE[state];

@@ -27,7 +27,7 @@ function slotText({ start, end }: NonNullable<Timeline['slot']>, style: Style, n
 
 function row({ at, kind, name, seconds, open, state, detail = '' }: TimelineEntry, style: Style): string[] {
   const { paint } = style;
-  const lasted = seconds === undefined ? '' : `${span(seconds * 1000)}${open ? '…' : ''}`;
+  const lasted = seconds === undefined ? '' : `${seconds === 0 ? '<1s' : span(seconds * 1000)}${open ? '…' : ''}`;
   const line = (what: string, said: string): string[] => [clock(at, style), lasted, what, said, detail];
   switch (kind) {
     case 'Created':

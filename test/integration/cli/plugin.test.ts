@@ -20,7 +20,7 @@ import type { KubeClient } from '../../../src/kube/client.ts';
 import type { Story } from '../../support/builders.ts';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
-const SOURCE = [join(ROOT, 'src/cli/main.ts')];
+const SOURCE = join(ROOT, 'src/cli/main.ts');
 const cluster = testCluster();
 const configs = { admin: cluster.kubeconfigPath, editer: '', viewer: '' };
 let client: KubeClient;
@@ -108,10 +108,7 @@ afterAll(async () => {
 
 describe('from its source and as a plugin of kubectl', () => {
   test('it says why a session waits', async () => {
-    const [source, plugin] = await Promise.all([
-      run('node', [...SOURCE, 'why', 'ada', '-n', namespace]),
-      run(cluster.kubectlProgram, ['lablet', 'why', `${namespace}/ada`]),
-    ]);
+    const [source, plugin] = await Promise.all([run('node', [SOURCE, 'why', 'ada', '-n', namespace]), run(cluster.kubectlProgram, ['lablet', 'why', `${namespace}/ada`])]);
     expect(source).toMatchObject({ code: 0, stderr: '' });
     expect(source.stdout).toContain('InsufficientResources (Scheduled, since 2026-11-22 15:00:00Z');
     expect(source.stdout).toContain('  0/1 workers: 1 InsufficientResources\n');
@@ -143,7 +140,7 @@ describe('what it shows', () => {
   test('is the calendar, with the frozen version of each session and the hosts that there are', async () => {
     const { hours, capacity } = await json<{ hours: { existing: number; sessions: number }[]; capacity: { workers: number } }>(lablet('calendar', '--from', '2026-11-23T10:30:00Z', '--hours', '2', '-o', 'json'));
     expect(capacity.workers).toBeGreaterThanOrEqual(1);
-    expect(hours.map(({ sessions }) => sessions)).toEqual([6, 6]);
+    expect(hours.map(({ sessions }) => sessions)).toEqual([5, 5]);
     expect(hours[0]?.existing).toBeGreaterThan(0);
   });
 });
@@ -153,11 +150,11 @@ describe('what it asks', () => {
     const asked = lablet('extend', 'bea', '15m', '-o', 'json');
     await eventually(async () => expect((await live('bea')).spec.timeslot?.end).toBe('2026-11-23T11:45:00.000Z'));
     await decide('bea');
-    expect(await json(asked)).toEqual({ session: `${namespace}/bea`, changed: true, action: 'bea ends at 2026-11-23T11:45:00.000Z now.', end: '2026-11-23T11:45:00.000Z', granted: true });
+    expect(await json(asked)).toEqual({ session: `${namespace}/bea`, changed: true, action: 'bea ends at 2026-11-23 11:45:00Z now.', end: '2026-11-23T11:45:00.000Z', granted: true });
   });
   test('is not an end that the frozen definition does not allow', async () => {
     const { code, stderr } = await lablet('extend', 'dan', '31m');
-    expect([code, stderr]).toEqual([6, 'kubectl lablet: campus-edge allows 30m beyond the booked end (maxExtension): until 2026-11-23T12:00:00.000Z at most, that is 30m more.\n']);
+    expect([code, stderr]).toEqual([6, 'kubectl lablet: campus-edge allows 30m beyond the booked end (maxExtension): until 2026-11-23 12:00:00Z at most, that is 30m more.\n']);
     expect((await live('dan')).spec.timeslot?.end).toBe('2026-11-23T11:30:00.000Z');
   });
   test('is an answer within the time that is given for it', async () => {
@@ -203,31 +200,32 @@ describe('an exam team with the role edit in its namespace', () => {
   });
   test('drains no worker, and reads which role does', async () => {
     const { code, stderr } = await as('editer', 'drain', host);
-    expect([code, stderr]).toEqual([4, expect.stringContaining('kubectl create clusterrolebinding NAME --clusterrole=lablet-')]);
+    expect([code, stderr]).toEqual([4, expect.stringContaining('kubectl create clusterrolebinding NAME-admin --clusterrole=lablet-admin')]);
   });
 });
 
 describe('an error has its exit code and says what to do', () => {
-  test('for a guest who ends a session', async () => {
-    const { code, stderr } = await as('viewer', 'end', 'fay');
-    expect([code, stderr]).toEqual([4, `kubectl lablet: Not allowed: system:serviceaccount:${namespace}:viewer may not patch labletsessions in namespace ${namespace}. It takes the role edit; an administrator grants it with\n  kubectl create rolebinding NAME -n ${namespace} --clusterrole=edit --user=system:serviceaccount:${namespace}:viewer\n`]);
-  });
-  test.each<[string, () => string[], number, string]>([
-    ['for a mistyped name', () => ['-n', namespace, 'why', 'eev'], 3, 'Did you mean eve'],
-    ['for a session of another namespace', () => ['-n', 'default', 'why', 'eve'], 3, `/eve?`],
-    ['for a command that is none', () => ['explain'], 2, "unknown command 'explain'"],
-    ['for an end without its zone', () => ['extend', 'eve', '--until', '2026-11-23T12:00:00'], 2, 'not a time with its zone'],
-    ['for a context that is not there', () => ['status', '--context', 'moon'], 2, 'There is no context moon'],
-  ])('%s', async (_, args, exitCode, message) => {
-    const { code, stderr } = await run(bundled(), args());
-    expect([code, stderr]).toEqual([exitCode, expect.stringContaining(message)]);
-  });
-  test('for a server that is away', async () => {
+  type Case = [sentence: string, who: keyof typeof configs | 'away', args: () => string[], exitCode: number, message: () => string];
+  const cases: Case[] = [
+    ['for a guest who ends a session', 'viewer', () => ['end', 'fay'], 4, () => `system:serviceaccount:${namespace}:viewer may not patch labletsessions in namespace ${namespace}. It takes the role edit; an administrator grants it with\n  kubectl create rolebinding NAME -n ${namespace} --clusterrole=edit --user=system:serviceaccount:${namespace}:viewer\n`],
+    ['for a mistyped name', 'admin', () => ['-n', namespace, 'why', 'eev'], 3, () => `There is no session eev in namespace ${namespace}. Did you mean eve`],
+    ['for a session of another namespace', 'admin', () => ['-n', 'default', 'why', 'eve'], 3, () => `Did you mean ${namespace}/eve?`],
+    ['for a command that is none', 'admin', () => ['explain'], 2, () => "unknown command 'explain'"],
+    ['for an end without its zone', 'admin', () => ['extend', 'eve', '--until', '2026-11-23T12:00:00'], 2, () => 'not a time with its zone'],
+    ['for a context that is not there', 'admin', () => ['status', '--context', 'moon'], 2, () => 'There is no context moon'],
+    ['for a server that is away', 'away', () => ['status'], 5, () => 'The API server https://127.0.0.1:1 does not answer'],
+  ];
+  const results = new Map<string, Promise<Result>>();
+  // All at once: most of the time of a command is the start of its process.
+  beforeAll(async () => {
     const away = join(folder, 'away');
     const config = await cluster.kubectl(['config', 'view', '--raw', '--flatten']);
     await writeFile(away, config.replace(/server: .*/, 'server: https://127.0.0.1:1'));
-    const { code, stderr } = await run(bundled(), ['status'], away);
-    expect([code, stderr]).toEqual([5, expect.stringContaining('The API server https://127.0.0.1:1 does not answer')]);
+    for (const [sentence, who, args] of cases) results.set(sentence, run(bundled(), args(), who === 'away' ? away : configs[who]));
+  });
+  test.each(cases)('%s', async (sentence, _who, _args, exitCode, message) => {
+    const result = await results.get(sentence);
+    expect([result?.code, result?.stderr]).toEqual([exitCode, expect.stringContaining(message())]);
   });
 });
 

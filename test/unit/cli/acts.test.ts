@@ -8,11 +8,10 @@ import { newWorker, stored } from '../../support/objects.ts';
 import type { Worker } from '../../../src/api/worker.ts';
 import type { Act } from '../../../src/cli/views/acts.ts';
 import type { SessionPhase } from '../../../src/api/labletsession.ts';
-import type { LabletSession } from '../../../src/api/labletsession.ts';
 
 /** Stores the patch as the API server would, and lets the lifecycle decide. */
 function apply(story: Story, { patch }: Act): Story {
-  story.edit((patch?.spec ?? {}) as Partial<LabletSession['spec']>);
+  story.edit(patch?.spec ?? {});
   const annotations = Object.entries(patch?.metadata?.annotations ?? {});
   story.annotate(Object.fromEntries(annotations.filter((entry): entry is [string, string] => entry[1] !== null)));
   story.judge();
@@ -113,12 +112,12 @@ describe('extend', () => {
     expect(story.status.conditions).toContainEqual(expect.objectContaining({ type: 'Admitted', reason: 'Extended' }));
   });
   test.each<[string, () => Story, Parameters<typeof extend>[1], string]>([
-    ['beyond maxExtension, which could never be taken back', () => sessionAt('Running'), { by: 31 * MINUTE }, 'campus-edge allows 30m beyond the booked end (maxExtension): until 2026-11-23T12:00:00.000Z at most, that is 30m more.'],
-    ['to an earlier end', () => sessionAt('Running'), { until: new Date('2026-11-23T11:00:00Z') }, 'cand-0042 ends at 2026-11-23T11:30:00.000Z: an end can only be moved later. To finish earlier: kubectl lablet end cand-0042'],
+    ['beyond maxExtension, which could never be taken back', () => sessionAt('Running'), { by: 31 * MINUTE }, 'campus-edge allows 30m beyond the booked end (maxExtension): until 2026-11-23 12:00:00Z at most, that is 30m more.'],
+    ['to an earlier end', () => sessionAt('Running'), { until: new Date('2026-11-23T11:00:00Z') }, 'cand-0042 ends at 2026-11-23 11:30:00Z: an end can only be moved later. To finish earlier: kubectl lablet end cand-0042'],
     ['of one without an end', () => sessionAt('Scheduled', { spec: ASAP }), { by: MINUTE }, 'cand-0042 has no end yet: without a booked slot its time begins when it is Ready. Extend it then.'],
     ['of one that is graded', () => sessionAt('Grading'), { by: MINUTE }, 'cand-0042 has ended (it is Grading): create a new session.'],
     ['of one that is not admitted', () => new Story(), { by: MINUTE }, 'cand-0042 is not admitted yet; edit spec.timeslot.end, or wait.'],
-    ['below an end that was asked for before', () => sessionAt('Running').edit({ timeslot: { start: '2026-11-23T10:00:00Z', end: '2026-11-23T11:50:00Z' } }), { by: 10 * MINUTE }, 'An end at 2026-11-23T11:50:00Z was asked for before, and an end cannot be moved back. The slot ends at 2026-11-23T11:30:00.000Z until the calendar has room for that.'],
+    ['below an end that was asked for before', () => sessionAt('Running').edit({ timeslot: { start: '2026-11-23T10:00:00Z', end: '2026-11-23T11:50:00Z' } }), { by: 10 * MINUTE }, 'An end at 2026-11-23 11:50:00Z was asked for before, and an end cannot be moved back. The slot ends at 2026-11-23 11:30:00Z until the calendar has room for that.'],
   ])('is refused %s', (_, make, wanted, message) => {
     expect(refusal(() => extend(make().session, wanted, pinned))).toBe(`6 ${message}`);
   });

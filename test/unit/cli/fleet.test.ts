@@ -69,6 +69,12 @@ test('people read it in this form', () => {
   ]);
 });
 
+test('sessions of which the same is to be said share a line', () => {
+  const sessions = ['a', 'b', 'c'].map((name) => sessionAt('Running', { metadata: { name } }).session);
+  const lines = fleetLines(fleet({ sessions, workers: [] }), { paint: noColours, timeZone: 'UTC' }, NOW);
+  expect(lines.filter((line) => line.startsWith('session '))).toEqual(['session exams/a and 2 more   Trouble   WorkerLost           There is no Worker w-metal-01 any more.']);
+});
+
 test('where Workers cannot be seen nothing is said of them', () => {
   const seen = fleet({ sessions: [sessionAt('Running').session] });
   expect([seen.workers, seen.attention]).toEqual([undefined, []]);

@@ -48,7 +48,7 @@ describe('the load', () => {
     expect(hours[2]).toMatchObject({ sessions: 1, existing: 0.5, hosts: 1 });
   });
   test('leaves room for the ports of labs that nobody has claimed', () => {
-    const ports = Array.from({ length: 10 }, (_, index) => ({ name: `p${index}`, node: 'r1', protocol: 'serial', number: 2000 + index, port: 2000 + index }));
+    const ports = Array.from({ length: 10 }, (_, index) => ({ name: `p${index}`, node: 'r1', protocol: 'serial' as const, number: 2000 + index }));
     const lab = stored<Lab>('Lab', newLab('warm', 'cml-01', { spec: { definitionRef: { namespace: 'exams', name: 'campus-edge', version: '1.2.0' }, topologySha256: 'ab'.repeat(32), ports } }));
     const [host] = fleetFrom({ workers: [worker('cml-01')], templates: [onprem], labs: [lab], definitions: [] }, NOW).workers;
     expect(host?.kept).toEqual({ storage: 0, ports: 10 });

@@ -20,6 +20,7 @@ describe('an error says what to do', () => {
     ['a quota', forbidden('exceeded quota'), 4, 'Not allowed: exceeded quota'],
     ['credentials that are no longer good', apiError(401, { reason: 'Unauthorized' }, 'GET /x'), 4, 'The API server does not accept your credentials. Log in again, or choose another context with --context.'],
     ['a cluster without our kinds', apiError(404, '404 page not found', 'GET /x'), 3, 'This cluster does not know the kinds of lablet.dev: install lablet-controller in it, or choose another cluster with --context.'],
+    ['an object that is gone meanwhile', apiError(404, { reason: 'NotFound', message: 'not found' }, 'PATCH /x'), 1, 'The object was replaced, changed or deleted meanwhile. Look at it again, and repeat the command.'],
     ['an object that validation refuses', apiError(422, { reason: 'Invalid', message: 'timeslot.end can only be moved later' }, 'PATCH /x'), 6, 'The API server refuses it: timeslot.end can only be moved later'],
     ['a server that is away', transportError(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }), 'GET /x'), 5,
       'The API server https://k does not answer (ECONNREFUSED: connect ECONNREFUSED). Check your network and `kubectl cluster-info`, or choose another cluster with --context.'],
