@@ -16,7 +16,7 @@ help: ## Show this list
 demo: $(if $(filter fleet,$(SCENE)),tools-all,tools-go) ## Show three sessions from `kubectl apply` to their grades (KEEP=1: leave all of it running until Ctrl-C), or with SCENE=fleet workers that come and go
 	@exec node hack/demo/main.ts
 
-cluster: tools-go ## Start a Kubernetes API server in the background and write .cluster/kubeconfig (CLUSTER=embedded|kind)
+cluster: tools-go ## Start a Kubernetes API server in the background and write .cluster/kubeconfig (CLUSTER=embedded|kind; NODES=3: with nodes that run pods of our image, and Helm)
 	@node hack/cluster/main.ts up
 
 cluster-down: tools ## End the cluster that `make cluster` started
@@ -35,9 +35,10 @@ bench: tools-go ## Measure against the budgets and write bench/results.json (ONL
 day: tools ## Simulate a day with 2,000 bookings: this controller beside fixed fleets and beside the rules without a calendar
 	@exec node bench/day/main.ts
 
-soak: tools-go ## Play the long runs: 500 sessions of every fate, 300 in chaos three times, ten minutes of events (LABLET_SEED=n plays sessions again)
+soak: tools-go ## Play the long runs: 500 sessions of every fate, 300 in chaos three times, the installation guide, ten minutes of events (LABLET_SEED=n plays sessions again)
 	@node test/soak/main.ts
 	@node test/chaos/main.ts
+	@node test/guide/main.ts
 	@exec node bench/main.ts --results bench/results-soak.json endurance
 
 generate: tools ## Write the generated files: CRDs, RBAC, reference documentation
@@ -57,7 +58,7 @@ build: tools ## Bundle the controller and the plugin of kubectl into one file ea
 
 ##@ Release
 image: tools ## Build the container image with docker, podman or buildah (IMAGE=name:tag ENGINE= BUILD_IMAGE= RUNTIME_IMAGE= NPMRC=)
-	@IMAGE="$(IMAGE)" ENGINE="$(ENGINE)" BUILD_IMAGE="$(BUILD_IMAGE)" RUNTIME_IMAGE="$(RUNTIME_IMAGE)" NPMRC="$(NPMRC)" exec node hack/image/main.ts build
+	@exec node hack/image/main.ts build
 
 sbom: tools ## Write the software bill of materials to dist/, as SPDX and as CycloneDX
 	@node hack/image/main.ts sbom

@@ -9,6 +9,7 @@ import { Command } from 'commander';
 import { resolveCluster } from './choice.ts';
 import { binariesFor, openCluster } from './cluster.ts';
 import { isAlive, withLock } from './lock.ts';
+import { nodeCount, prepareNodes, startClusterNodes, TREE_TAG } from './with-nodes.ts';
 
 const run = promisify(execFile);
 
@@ -18,6 +19,8 @@ const DIRECTORY = join(ROOT, '.cluster');
 const KUBECONFIG = join(DIRECTORY, 'kubeconfig');
 const PID_FILE = join(DIRECTORY, 'pid');
 const LOG_FILE = join(DIRECTORY, 'cluster.log');
+/** For a shell: `source .cluster/env`. */
+const ENV_FILE = join(DIRECTORY, 'env');
 const CRDS = join(ROOT, 'crds');
 
 function say(line: string): void {
@@ -39,6 +42,7 @@ async function up(): Promise<void> {
     say('CLUSTER=current is your own cluster: there is nothing to start');
     return;
   }
+  const programs = nodeCount(process.env, choice) > 0 && choice.kind !== 'kind' ? await prepareNodes(choice, process.env, say) : [];
   await mkdir(DIRECTORY, { recursive: true });
   const waiting = (): void => say('another process is starting it: waiting');
   await withLock(join(DIRECTORY, 'lock'), waiting, async () => {
@@ -49,7 +53,11 @@ async function up(): Promise<void> {
     if (choice.kind !== 'kind') await binariesFor(choice, process.env, say);
     await startBackground();
   });
-  say(`\n  export KUBECONFIG=${KUBECONFIG}\n  kubectl get crds\n\nmake cluster-down ends it; what it says goes to ${relative(process.cwd(), LOG_FILE)}`);
+  const lines = [`export KUBECONFIG=${KUBECONFIG}`, ...(programs.length === 0 ? [] : [`export PATH=$PATH:${programs.join(':')}`])];
+  await writeFile(ENV_FILE, lines.map((line) => `${line}\n`).join(''));
+  say(`\n  source ${relative(process.cwd(), ENV_FILE)}\n  kubectl get ${programs.length === 0 ? 'crds' : 'nodes'}\n`);
+  if (programs.length > 0) say(`Pods run the image lablet-controller:${TREE_TAG}, which is the program as this tree has it now.`);
+  say(`make cluster-down ends it; what it says goes to ${relative(process.cwd(), LOG_FILE)}`);
 }
 
 async function startBackground(): Promise<void> {
@@ -76,7 +84,10 @@ async function down(): Promise<void> {
 /** The process in the background: holds the cluster until it is told to end. */
 async function serve(): Promise<void> {
   const told = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
-  const cluster = await openCluster(process.env, existsSync(CRDS) ? [CRDS] : [], say);
+  const count = nodeCount(process.env, resolveCluster(process.env));
+  // With nodes it is for Helm, whose chart brings the kinds.
+  const cluster = await openCluster(process.env, count === 0 && existsSync(CRDS) ? [CRDS] : [], say);
+  const nodes = count === 0 ? undefined : await startClusterNodes({ kubeconfigPath: cluster.kubeconfigPath, count, directory: DIRECTORY, env: process.env, report: say });
   await copyFile(cluster.kubeconfigPath, KUBECONFIG);
   await writeFile(PID_FILE, String(process.pid));
   say(`running ${cluster.description}`);
@@ -84,8 +95,9 @@ async function serve(): Promise<void> {
   const keepAlive = setInterval(() => undefined, 3_600_000);
   await told;
   clearInterval(keepAlive);
+  await nodes?.stop();
   await cluster.stop();
-  await Promise.all([KUBECONFIG, PID_FILE].map((file) => rm(file, { force: true })));
+  await Promise.all([KUBECONFIG, PID_FILE, ENV_FILE].map((file) => rm(file, { force: true })));
 }
 
 const program = new Command('cluster').description('a cluster for development');

@@ -20,7 +20,7 @@ describe('docs/configure.md', () => {
   test.each(variables)('tells the default of $name', ({ name, fallback }) => {
     const unset = readConfig({});
     if (fallback !== undefined) expect(readConfig({ [name]: fallback })).toEqual(unset);
-    else if (name !== 'TIMEOUTS') expect([undefined, [], {}]).toContainEqual((unset as Record<string, unknown>)[name]);
+    else if (name !== 'TIMEOUTS') expect([undefined, [], {}, new Map()]).toContainEqual((unset as Record<string, unknown>)[name]);
   });
 
   test('leads to values that the chart has', () => {

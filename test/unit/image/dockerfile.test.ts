@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { validate } from 'dockerfile-utils';
 import { NODE_FLAGS } from '../../../hack/bundle/node-flags.ts';
+import { imageOf } from '../../../hack/node/images.ts';
 import { argumentsOf, BUILD_STAGE, DOCKERFILE, execForm, ROOT, RUNTIME_STAGE } from '../../support/dockerfile.ts';
 
 describe('the Dockerfile', () => {
@@ -28,6 +29,13 @@ describe('the Dockerfile', () => {
   test('runs nothing in the runtime stage, and neither program nor health check in a shell', () => {
     expect(argumentsOf(RUNTIME_STAGE, 'RUN')).toEqual([]);
     expect(execForm(argumentsOf(RUNTIME_STAGE, 'HEALTHCHECK')[0])).toEqual(['node', '/app/healthcheck.mjs']);
+  });
+
+  test('makes the image that the nodes of the tests run', () => {
+    const image = imageOf('dist/lablet-controller.mjs');
+    const [user] = (argumentsOf(RUNTIME_STAGE, 'USER').at(-1) ?? '').split(':');
+    const env = argumentsOf(RUNTIME_STAGE, 'ENV').flatMap((argument) => argument.match(/\w+=\S+/g) ?? []);
+    expect(image).toMatchObject({ entrypoint: execForm(argumentsOf(RUNTIME_STAGE, 'ENTRYPOINT')[0]), env, directory: argumentsOf(RUNTIME_STAGE, 'WORKDIR').at(-1), user: Number(user) });
   });
 
   test('ends as a user with a number, who is not root', () => {
