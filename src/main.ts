@@ -19,15 +19,19 @@ program.addCommand(archiveCommand(configFile, (line) => void process.stdout.writ
 program.addCommand(checkCommand((line) => void process.stdout.write(`${line}\n`)));
 
 async function run(): Promise<void> {
-  const { manager, log, close } = await wire(readConfig(process.env, configFile()));
   const stop = new AbortController();
+  let isWired = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
+      // Nothing runs yet that would have to end. As the first process of a container it would not end by itself.
+      if (!isWired) process.exit(0);
       // The second one is a person who will not wait.
       if (stop.signal.aborted) process.exit(1);
       stop.abort(new Error(signal));
     });
   }
+  const { manager, log, close } = await wire(readConfig(process.env, configFile()));
+  isWired = true;
   try {
     await manager.run(stop.signal);
   } catch (error) {

@@ -1,6 +1,7 @@
 /** The build stage's own command, in a folder with nothing but what the Dockerfile copies, and its result run as the runtime stage runs it. */
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { chmodSync, constants, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -10,6 +11,7 @@ import { freePort } from '../../../hack/cluster/ports.ts';
 import { packageFolders } from '../../../hack/image/notices.ts';
 import { argumentsOf, BUILD_STAGE, execForm, ROOT, RUNTIME_STAGE } from '../../support/dockerfile.ts';
 import type { ChildProcess } from 'node:child_process';
+import type { AddressInfo, Socket } from 'node:net';
 
 const run = promisify(execFile);
 let base = '';
@@ -46,6 +48,12 @@ function start(command: string[], env: Record<string, string>): ChildProcess {
   });
 }
 
+function kubeconfigOf(server: string): string {
+  const file = join(base, 'kubeconfig');
+  writeFileSync(file, JSON.stringify({ 'current-context': 'x', clusters: [{ name: 'x', cluster: { server } }], users: [{ name: 'x', user: {} }], contexts: [{ name: 'x', context: { cluster: 'x', user: 'x' } }] }));
+  return file;
+}
+
 describe('what the image adds to its base', () => {
   test('everybody may read, and nobody may write', () => {
     const modes = readdirSync(inImage('app')).map((name) => [name, (statSync(inImage(`app/${name}`)).mode & 0o777).toString(8)]);
@@ -69,10 +77,8 @@ describe('what the image adds to its base', () => {
 
   test('runs alone, as a user without rights, and writes no file; the health check tells whether it is alive', async () => {
     expect(existsSync(inImage('app/node_modules'))).toBe(false);
-    const kubeconfig = join(base, 'kubeconfig');
     // Nobody listens there: alive does not mean connected.
-    writeFileSync(kubeconfig, JSON.stringify({ 'current-context': 'x', clusters: [{ name: 'x', cluster: { server: 'http://127.0.0.1:9' } }], users: [{ name: 'x', user: {} }], contexts: [{ name: 'x', context: { cluster: 'x', user: 'x' } }] }));
-    const env = { KUBECONFIG: kubeconfig, CLUSTER_ID: 'beef', LISTEN_HOST: '127.0.0.1', OPS_PORT: String(await freePort()), INGEST_PORT: '0', WEB_PORT: '0', DRAIN_DELAY: '0s' };
+    const env = { KUBECONFIG: kubeconfigOf('http://127.0.0.1:9'), CLUSTER_ID: 'beef', LISTEN_HOST: '127.0.0.1', OPS_PORT: String(await freePort()), INGEST_PORT: '0', WEB_PORT: '0', DRAIN_DELAY: '0s' };
     const healthcheck = async (): Promise<unknown> => once(start(execForm(argumentsOf(RUNTIME_STAGE, 'HEALTHCHECK')[0]), env), 'exit');
 
     const controller = start(execForm(argumentsOf(RUNTIME_STAGE, 'ENTRYPOINT')[0]), env);
@@ -89,5 +95,19 @@ describe('what the image adds to its base', () => {
     expect(await ended).toEqual([0, null]);
     expect(await healthcheck()).toEqual([1, null]);
     expect(output.join('')).not.toContain('ERR_ACCESS_DENIED');
+  });
+
+  test('ends at once when it is told to while it starts, also where the API server never answers', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const asked = once(silent, 'connection') as Promise<[Socket]>;
+    const controller = start(execForm(argumentsOf(RUNTIME_STAGE, 'ENTRYPOINT')[0]), { KUBECONFIG: kubeconfigOf(`http://127.0.0.1:${port}`) });
+    const ended = once(controller, 'exit');
+    const [socket] = await asked;
+    controller.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+    socket.destroy();
+    silent.close();
   });
 });
