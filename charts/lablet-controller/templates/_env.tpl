@@ -77,6 +77,10 @@ left out, so that the program's own default holds.
 - name: CLOUDEVENTS_SINK_URL
   valueFrom: {secretKeyRef: {name: {{ .name | quote }}, key: {{ .key | quote }}}}
 {{- end }}{{ end }}
+{{- with $v.cloudEvents.deadLetterSecret }}{{ if .name }}
+- name: CLOUDEVENTS_DEAD_LETTER_URL
+  valueFrom: {secretKeyRef: {name: {{ .name | quote }}, key: {{ .key | quote }}}}
+{{- end }}{{ end }}
 {{- with $v.cloudEvents.eventGridSecret }}{{ if .name }}
 - name: EVENTGRID_KEY
   valueFrom: {secretKeyRef: {name: {{ .name | quote }}, key: {{ .key | quote }}}}

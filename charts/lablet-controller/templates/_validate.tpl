@@ -16,6 +16,9 @@
 {{- if and $v.cloudEvents.sinks $v.cloudEvents.sinksSecret.name }}
 - cloudEvents.sinks and cloudEvents.sinksSecret both name sinks; write all of them into one place
 {{- end }}
+{{- if and $v.cloudEvents.deadLetterUrl $v.cloudEvents.deadLetterSecret.name }}
+- cloudEvents.deadLetterUrl and cloudEvents.deadLetterSecret both name a sink; write it into one place
+{{- end }}
 {{- with $v.ingest }}
 {{- if and (eq .auth "token") (not .audience) }}
 - ingest.auth=token needs ingest.audience: the audience that senders ask their tokens for

@@ -25,6 +25,8 @@ describe('a value is refused, by its place,', () => {
     ['that is none of those that there are', 'ingest.auth=password', "at '/ingest/auth': value must be one of 'none', 'token', 'secret', 'mtls'"],
     ['out of bounds', 'ports.ops=80', "at '/ports/ops': minimum: got 80, want 1,024"],
     ['that is no URL', 'lds.url=lds.example.org', "at '/lds/url': 'lds.example.org' does not match pattern"],
+    ['that is no limit', 'timeouts.hodl=2h', "at '/timeouts': additional properties 'hodl' not allowed"],
+    ['that is no sink', 'cloudEvents.sinks={amqp://broker}', "at '/cloudEvents/sinks/0': 'amqp://broker' does not match pattern"],
     ['that is no namespace', 'watchNamespaces={Exams}', "at '/watchNamespaces/0': 'Exams' does not match pattern"],
     ['of a wrong type in a list', 'extraEnv[0].value=1', "at '/extraEnv/0': missing property 'name'"],
   ])('%s (%s)', async (_, set, message) => {
@@ -65,7 +67,7 @@ describe('the program', () => {
     'a secret of the senders': [...EVERYTHING_ON, '--set', 'ingest.auth=secret,ingest.audience=,ingest.secret.name=senders', '--set-json', 'ingest.allowedSubjects=[]'],
     'certificates of the senders': [...EVERYTHING_ON, '--set', 'ingest.auth=mtls,ingest.audience=,ingest.clientCa.secret=authority'],
     'archive and evidence on a volume': ['--set', 'replicas=1,persistence.enabled=true,archive.url=file:///var/lib/lablet/archive,evidence.url=file:///var/lib/lablet/evidence'],
-    'sinks from a Secret': ['--set', 'cloudEvents.sinksSecret.name=sinks'],
+    'sinks from Secrets': ['--set', 'cloudEvents.sinksSecret.name=sinks,cloudEvents.deadLetterSecret.name=dead'],
   };
 
   const environmentWith = async (args: readonly string[]): Promise<Record<string, string>> => environment(await render(helm, [...WITHOUT_KINDS, ...args]));

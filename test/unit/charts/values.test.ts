@@ -1,7 +1,12 @@
 /** values.yaml is the one source of the chart's README and of its schema: what it does not say cannot be generated. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { chartReadme } from '../../../hack/generate/chart-readme.ts';
 import { readValues } from '../../../hack/generate/chart-values.ts';
+import { CONSUMED_TYPES } from '../../../src/api/consumed.ts';
+import { TIMEOUTS } from '../../../src/core/timeouts.ts';
+import { LOG_LEVELS } from '../../../src/telemetry/log.ts';
 
 const TEXT = `# About the file.
 
@@ -62,4 +67,16 @@ test('the README has a row for each value, in a table for each section', () => {
   const readme = chartReadme(readValues(TEXT).values);
   expect(readme).toContain('### Program\n\n| value | default | what |\n|---|---|---|\n| `image.repository` | `example` | Where it is. |\n| `replicas` | `2` | How many. |\n');
   expect(readme).toContain('| `peers` | `[{"name":"a"}]` | Peers of it \\| them. |');
+});
+
+test('what the chart lets one choose from is what the program knows', () => {
+  const { schema } = readValues(readFileSync(resolve(import.meta.dirname, '../../../charts/lablet-controller/values.yaml'), 'utf8'));
+  expect(schema).toMatchObject({
+    properties: {
+      timeouts: { additionalProperties: false, patternProperties: { [`^(${Object.keys(TIMEOUTS).join('|')})$`]: {} } },
+      // A controller that says nothing cannot be operated.
+      logLevel: { enum: LOG_LEVELS.filter((level) => level !== 'silent') },
+      ingest: { properties: { typeAliases: { additionalProperties: { enum: CONSUMED_TYPES } } } },
+    },
+  });
 });
