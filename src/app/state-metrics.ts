@@ -10,7 +10,6 @@ import { LOSSES, STARTS } from '../core/session/service-level.ts';
 import { plus } from '../core/time.ts';
 import { preset } from '../telemetry/metrics.ts';
 import { VERSION } from './version.ts';
-import type { OutboxEntry } from '../api/outbox.ts';
 import type { LabletSession } from '../api/labletsession.ts';
 import type { OutboxDraft } from '../core/outbox.ts';
 import type { Caches } from '../controllers/deps.ts';
@@ -46,11 +45,10 @@ export function stateMetrics({ metrics, caches, clock, timeouts }: StateMetricsO
     tally(workers.map(({ status }) => status?.phase ?? NO_PHASE), [NO_PHASE, ...WORKER_PHASES], (phase, count) => metrics.workers.set({ phase }, count));
     metrics.workersUnusable.reset();
     tally(workers.flatMap(({ status }) => falseReason(status, 'Schedulable')), [], (reason, count) => metrics.workersUnusable.set({ reason }, count));
-    const statuses = [...sessions, ...caches.definitions.list(), ...workers].flatMap(({ status }: { status?: OutboxDraft | undefined }) => status ?? []);
-    const age = (wanted: (entry: OutboxEntry) => boolean): number => oldest(statuses, wanted, now);
-    metrics.outboxOldest.set(age(isForSinks));
-    metrics.archiveOldest.set(age(({ chain }) => chain !== undefined));
-    metrics.outboxesParked.set(statuses.filter((status) => falseReason(status, EVENTS_DELIVERED)[0] === 'SinkRefuses').length);
+    const { event, record, parked } = lookAtOutboxes([sessions, caches.definitions.list(), workers]);
+    metrics.outboxOldest.set(secondsSince(event, now));
+    metrics.archiveOldest.set(secondsSince(record, now));
+    metrics.outboxesParked.set(parked);
   });
 }
 
@@ -67,12 +65,25 @@ function falseReason(status: OutboxDraft | undefined, type: string): string[] {
   return condition?.status === 'False' ? [condition.reason] : [];
 }
 
-/** Seconds since the oldest entry of this kind was recorded. */
-function oldest(statuses: readonly OutboxDraft[], wanted: (entry: OutboxEntry) => boolean, now: Date): number {
-  let age = 0;
-  for (const { outbox = [] } of statuses) for (const entry of outbox) if (wanted(entry)) age = Math.max(age, (now.getTime() - Date.parse(entry.time)) / 1000);
-  return age;
+/** When the oldest event and the oldest record were made that still wait, and how many objects are held up. Times compare as text, which is quick. */
+function lookAtOutboxes(kinds: readonly (readonly { readonly status?: OutboxDraft | undefined }[])[]): { event: string | undefined; record: string | undefined; parked: number } {
+  let event: string | undefined;
+  let record: string | undefined;
+  let parked = 0;
+  for (const objects of kinds) {
+    for (const { status } of objects) {
+      if (!status?.outbox?.length) continue;
+      for (const entry of status.outbox) {
+        if (isForSinks(entry) && (event === undefined || entry.time < event)) event = entry.time;
+        if (entry.chain !== undefined && (record === undefined || entry.time < record)) record = entry.time;
+      }
+      if (falseReason(status, EVENTS_DELIVERED)[0] === 'SinkRefuses') parked += 1;
+    }
+  }
+  return { event, record, parked };
 }
+
+const secondsSince = (time: string | undefined, now: Date): number => (time === undefined ? 0 : Math.max(0, (now.getTime() - Date.parse(time)) / 1000));
 
 /** Counts equal values; those in `always` are told even where there is none. */
 function tally(values: readonly string[], always: readonly string[], tell: (value: string, count: number) => void): void {

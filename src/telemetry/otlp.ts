@@ -9,6 +9,8 @@ export interface OtlpOptions {
   readonly url: string;
   /** Of every request. May hold credentials: never logged. @default none */
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY, as agents of Node take them. @default no proxy */
+  readonly proxyEnv?: Readonly<Record<string, string>> | undefined;
   /** Share of the traces that are recorded, 0 to 1; which ones follows from their ids. @default 1 */
   readonly ratio?: number | undefined;
   /** What all spans say of their origin (`service.name`, …). */
@@ -31,11 +33,13 @@ export async function otlpTracer(options: OtlpOptions): Promise<Tracer> {
   return new RecordingTracer(await otlpSink(options));
 }
 
-async function otlpSink({ url, headers, ratio = 1, resource, timeoutMs = 5000, log, sent }: OtlpOptions): Promise<SpanSink> {
+async function otlpSink({ url, headers, proxyEnv, ratio = 1, resource, timeoutMs = 5000, log, sent }: OtlpOptions): Promise<SpanSink> {
   const [{ BatchSpanProcessor, SamplingDecision, TraceIdRatioBasedSampler, TracerProvider }, { OTLPTraceExporter }, { resourceFromAttributes }, api] = await Promise.all([
     import('@opentelemetry/sdk-trace'), import('@opentelemetry/exporter-trace-otlp-http'), import('@opentelemetry/resources'), import('@opentelemetry/api'),
   ]);
-  const exporter = new OTLPTraceExporter({ url, timeoutMillis: timeoutMs, ...(headers === undefined ? {} : { headers: { ...headers } }) });
+  const exporter = new OTLPTraceExporter({
+    url, timeoutMillis: timeoutMs, ...(headers === undefined ? {} : { headers: { ...headers } }), ...(proxyEnv === undefined ? {} : { httpAgentOptions: { keepAlive: true, proxyEnv } }),
+  });
   const told = outcomes(log, sent);
   const ids = new ChosenIds();
   const provider = new TracerProvider({

@@ -156,6 +156,13 @@ describe('the metrics', () => {
   });
 });
 
+test('none of them holds the launch URL of the candidate, which is a bearer secret', () => {
+  const url = z.url().parse(delivered('session.ready')[0]?.data['login_url']);
+  const secret = new URL(url).search;
+  expect(secret.length).toBeGreaterThan(10);
+  for (const said of [JSON.stringify(collector.spans), metrics, log]) expect(said).not.toContain(secret);
+});
+
 describe('the log', () => {
   const line = z.looseObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']), time: z.iso.datetime(), message: z.string(), session: z.string().optional(), uid: z.string().optional(), phase: z.string().optional(), traceId: z.string().optional() });
   const lines = (): z.output<typeof line>[] => log.trimEnd().split('\n').map((text) => line.parse(JSON.parse(text)));

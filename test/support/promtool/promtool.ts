@@ -18,7 +18,7 @@ export async function promtool(args: readonly string[], input = ''): Promise<Too
   return new Promise((resolve, reject) => {
     const child = execFile(join(built, 'promtool'), args, { maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) => {
       // A number is its exit code; anything else says that it did not run.
-      if (error && typeof error.code !== 'number') reject(error);
+      if (error && typeof error.code !== 'number') reject(new Error(`promtool did not run: ${error.message}`, { cause: error }));
       else resolve({ isOk: error === null, said: `${stdout}${stderr}` });
     });
     child.stdin?.end(input);

@@ -30,6 +30,11 @@ test('who sends them is told by the variables, over what we know ourselves', () 
   expect(resource).toEqual({ 'service.name': 'lablets', 'service.version': '7', 'service.instance.id': 'pod-1', 'k8s.namespace.name': 'lablet-system', 'deployment.environment.name': 'exams north' });
 });
 
+test('they go the way out that all else goes', () => {
+  expect(options({ ...COLLECTOR, HTTP_PROXY: 'http://proxy.example.org:3128' })?.proxyEnv).toMatchObject({ HTTP_PROXY: 'http://proxy.example.org:3128' });
+  expect(options(COLLECTOR)?.proxyEnv).toBeUndefined();
+});
+
 test('a share of the traces can be sampled', () => {
   expect(options({ ...COLLECTOR, OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.25' })?.ratio).toBe(0.25);
 });

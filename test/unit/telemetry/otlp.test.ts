@@ -39,6 +39,16 @@ test('a share of the traces is recorded, the same ones by every replica', async 
   expect(one.length).toBeLessThan(150);
 });
 
+test('spans go through the proxy that leads to the collector', async () => {
+  // A proxy for plain http gets the whole URL, and answers in the place of the other side.
+  const proxy = await startOtlpReceiver();
+  toClose.push(() => proxy.close());
+  const tracer = await otlpTracer({ url: 'http://collector.invalid:4318/v1/traces', proxyEnv: { HTTP_PROXY: proxy.url }, resource: {}, log: createLogger({ level: 'silent' }) });
+  tracer.record(span(1));
+  await tracer.close();
+  expect(proxy.spans.map(({ spanId }) => spanId)).toEqual([span(1).spanId]);
+});
+
 test('a collector that is away is said once, its spans are counted as lost, and nothing waits for it', async () => {
   const lines: string[] = [];
   const outcomes: [number, boolean][] = [];

@@ -4,8 +4,9 @@ import { SESSION_PHASES } from '../../../../src/api/labletsession.ts';
 import { overdueAt } from '../../../../src/core/session/overdue.ts';
 import { serviceFacts } from '../../../../src/core/session/service-level.ts';
 import { TIMEOUTS } from '../../../../src/core/timeouts.ts';
-import { ASAP, event, MINUTE, sessionAt, SLOT, Story } from '../../../support/builders.ts';
+import { ASAP, event, MINUTE, sessionAt, SLOT } from '../../../support/builders.ts';
 import type { ServiceFacts } from '../../../../src/core/session/service-level.ts';
+import type { Story } from '../../../support/builders.ts';
 
 /** Of all transitions so far, as they were told one by one; what later ones say wins. */
 function factsOf({ session }: Story): ServiceFacts {
