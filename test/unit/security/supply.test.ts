@@ -1,8 +1,9 @@
 /** Where packages come from: what `make verify` and `make audit` find. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from '@jest/globals';
 import { isAllowed, lockFile, problemsOf } from '../../../hack/supply/lock.ts';
@@ -50,9 +51,12 @@ describe('the registry', () => {
   /** Exit code and output of `hack/audit.ts` where the registry gives this answer to everything. */
   async function audit(answer: Answer, ...args: string[]): Promise<[code: unknown, output: string]> {
     const registry = await startScriptedServer([answer]);
-    const child = spawn(process.execPath, [resolve(ROOT, 'hack/audit.ts'), ...args], { env: { ...process.env, npm_config_registry: registry.url, npm_config_fetch_retries: '0', npm_config_cache: resolve(ROOT, 'node_modules/.cache/audit-test') }, stdio: ['ignore', 'pipe', 'ignore'] });
+    // npm remembers what it was told of an advisory.
+    const cache = mkdtempSync(join(tmpdir(), 'npm-cache-'));
+    const child = spawn(process.execPath, [resolve(ROOT, 'hack/audit.ts'), ...args], { env: { ...process.env, npm_config_registry: registry.url, npm_config_fetch_retries: '0', npm_config_cache: cache }, stdio: ['ignore', 'pipe', 'ignore'] });
     const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close')]);
     await registry.close();
+    rmSync(cache, { recursive: true });
     return [code, output];
   }
 
