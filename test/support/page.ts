@@ -50,9 +50,10 @@ export async function startTestPage(cluster: TestCluster, namespace: string, tun
   const streams = page.streams.run(term);
   const server = createServer(webApp({ log: silentLog, routers: page.routers }) as Parameters<typeof createServer>[1]);
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const workers: string[] = [];
+  const workers = new Set<string>();
   const bindings: string[] = [];
   const removeWorker = async (name: string): Promise<void> => {
+    workers.delete(name);
     await admin.delete(WORKERS, name);
   };
   const endStreams = async (): Promise<void> => {
@@ -83,7 +84,7 @@ export async function startTestPage(cluster: TestCluster, namespace: string, tun
       await admin.mergePatch(LABLET_SESSIONS, name, where, { status }, { subresource: 'status' });
     },
     worker: async (name, status) => {
-      workers.push(name);
+      workers.add(name);
       await admin.create<Worker>(WORKERS, newWorker(name, 'metal', `https://${name}.example.org`));
       await admin.mergePatch(WORKERS, name, undefined, { status }, { subresource: 'status' });
     },
@@ -97,7 +98,7 @@ export async function startTestPage(cluster: TestCluster, namespace: string, tun
       });
       stop.abort();
       await Promise.all(running);
-      await Promise.all(workers.map((name) => admin.delete(WORKERS, name).catch(() => undefined)));
+      await Promise.all([...workers].map(removeWorker));
       if (bindings.length > 0) await kubectl(['delete', 'clusterrolebinding,clusterrole', ...bindings, '--ignore-not-found']);
       await Promise.all([admin.close(), own.close()]);
     },
@@ -106,9 +107,19 @@ export async function startTestPage(cluster: TestCluster, namespace: string, tun
 
 const MINUTE = 60_000;
 
+/** Why, by whom and by which row a session usually comes to a phase. */
+const USUAL: Record<SessionPhase, readonly [reason: string, actor: string, row: string]> = {
+  Pending: ['Created', 'proctor-7', 'T0'], Scheduled: ['BestFit', 'scheduler', 'T1'], Instantiating: ['SlotNear', 'controller', 'T3'], Ready: ['LabConverged', 'controller', 'T6'],
+  Running: ['UserStarted', 'lds', 'T9'], Collecting: ['UserEnded', 'lds', 'T11'], Grading: ['EvidenceCollected', 'controller', 'T13'], Stopping: ['Graded', 'grading-engine', 'T15'],
+  Stopped: ['Stopped', 'controller', 'T17'], Archived: ['TornDown', 'controller', 'T18'], Terminated: ['Cancelled', 'proctor-7', 'T5'],
+};
+
 /** A status with the given history, in minutes from now: `{Pending: -90, Scheduled: -60}`. */
 export function statusAt(minutes: Partial<Record<SessionPhase, number>>, fields: LabletSessionStatus = {}, now = Date.now()): LabletSessionStatus {
-  const history = Object.entries(minutes).map(([to, at], index, all) => ({ ...(index === 0 ? {} : { from: all[index - 1]?.[0] }), to, at: minutesFrom(at, now), reason: 'AsItGoes', actor: 'controller', row: `T${index}` }));
+  const history = Object.entries(minutes).map(([to, at], index, all) => {
+    const [reason, actor, row] = USUAL[to as SessionPhase];
+    return { ...(index === 0 ? {} : { from: all[index - 1]?.[0] }), to, at: minutesFrom(at, now), reason, actor, row };
+  });
   return { phase: history.at(-1)?.to as SessionPhase, definitionVersion: '1.2.0', history, ...fields };
 }
 

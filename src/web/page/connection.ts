@@ -37,7 +37,6 @@ export async function connect(options: ConnectionOptions, signal: AbortSignal): 
     } catch (error) {
       why = error instanceof SyntaxError ? 'the controller sent something that is not JSON' : 'the controller cannot be reached';
     }
-    if (signal.aborted) return;
     options.onState({ state: 'lost', why });
     await pause(wait * (0.5 + Math.random()), signal);
     wait = Math.min(wait * 2, LONGEST_WAIT_MS);

@@ -27,7 +27,7 @@ export function fleetScreen(root: HTMLElement): FleetScreen {
     if (last) show(...last);
   });
   const head = el('tr', {}, ...['Worker', 'Phase', 'In use', 'Sessions'].map((title) => el('th', { scope: 'col' }, title)));
-  root.replaceChildren(phases, mattersPart, waitingPart, el('h2', { id: 'workers-title' }, 'Workers'), hint, el('table', { 'aria-labelledby': 'workers-title' }, el('thead', {}, head), rows), more);
+  root.replaceChildren(phases, mattersPart, waitingPart, el('h2', { id: 'workers-title' }, 'Workers'), hint, el('table', { class: 'workers', 'aria-labelledby': 'workers-title' }, el('thead', {}, head), rows), more);
 
   function show(view: FleetView, scope: Scope): void {
     last = [view, scope];
@@ -58,7 +58,7 @@ function workerLine({ worker, sessions, more }: WorkerCard): HTMLElement {
   const { name, phase, template, version, capacity, alerts } = worker;
   return el('tr', {},
     el('th', { scope: 'row' }, name, el('small', {}, [template, version && `CML ${version}`].filter(Boolean).join(' · '))),
-    el('td', {}, phaseBadge(phase), ...alerts.map(alertBadge)),
+    el('td', {}, phaseBadge(phase), ...alerts.filter(({ reason }) => reason !== phase).map(alertBadge)),
     el('td', {}, el('div', { class: 'shares' }, ...capacity.map(shareMeter))),
     el('td', {}, el('ul', { class: 'chips' }, ...sessions.map(({ key, phase: at, alarm }) => el('li', {}, el('a', { href: storyHref(key), class: `chip phase-${at}${alarm ? ' alarm' : ''}`, title: `${key}: ${at}` }, key.slice(key.indexOf('/') + 1)))),
       more > 0 ? el('li', {}, `and ${more} more`) : undefined)));

@@ -62,7 +62,7 @@ export function lanesOf(bars: readonly Bar[]): Bar[][] {
 }
 
 /**
- * A track for each worker by name, and first, where there are any, the sessions without one.
+ * A track for each worker by name, and last, where there are any, the sessions without one.
  * @param workers of whom each has a track, with sessions or not
  */
 export function tracksOf(sessions: Iterable<SessionRow>, workers: Iterable<string>, window: Window, now: number): Track[] {
@@ -75,7 +75,7 @@ export function tracksOf(sessions: Iterable<SessionRow>, workers: Iterable<strin
     else if (!byWorker.get(row.worker)?.push(bar)) byWorker.set(row.worker, [bar]);
   }
   const placed = [...byWorker].sort(([a], [b]) => compare(a, b)).map(([worker, bars]): Track => ({ worker, lanes: lanesOf(bars) }));
-  return unplaced.length === 0 ? placed : [{ lanes: lanesOf(unplaced) }, ...placed];
+  return unplaced.length === 0 ? placed : [...placed, { lanes: lanesOf(unplaced) }];
 }
 
 /** As `w2` before `w10`. */

@@ -152,7 +152,8 @@ found('#user button', HTMLButtonElement).addEventListener('click', () => {
 search.addEventListener('input', draw);
 addEventListener('hashchange', () => {
   draw();
-  found('#content', HTMLElement).focus({ preventScroll: false });
+  scrollTo(0, 0);
+  found('#content', HTMLElement).focus({ preventScroll: true });
 });
 setInterval(() => {
   // A new day has other sessions.

@@ -1,5 +1,6 @@
 /** The story of one session: where it stands and why, what it went through, what is true of it, and its result. */
 import { el, lasting, moment, phaseBadge } from './dom.ts';
+import { portrait } from './timeline.ts';
 import type { Child } from './dom.ts';
 import type { Story } from './messages.ts';
 
@@ -10,6 +11,7 @@ export function showStory(root: HTMLElement, story: Story, now: number): void {
     el('h2', {}, row.key, ' ', phaseBadge(row.phase), row.ending === undefined ? undefined : el('small', {}, `ended: ${row.ending}`)),
     el('p', { class: row.alarm ? 'why alarm' : 'why' }, story.reason === undefined ? undefined : el('b', {}, story.reason), ' ', story.message ?? row.note ?? ''),
     resultOf(story, now) ?? '',
+    portrait(row, now),
     factsOf(story, now),
     el('h3', {}, 'Phases'),
     table(['Phase', 'Since', 'For', 'Why', 'Who', 'Row'], story.chapters.map(({ phase, from, to, reason, actor, row: name = '' }) => [

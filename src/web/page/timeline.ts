@@ -1,6 +1,6 @@
 /** The timeline: a row for each worker, a bar for each session, drawn only where it is on the screen; and the same as a table. */
 import { el, keep, moment, phaseBadge, svg } from './dom.ts';
-import { compare } from './layout.ts';
+import { barOf, compare } from './layout.ts';
 import { localHour, localTime, storyHref } from './text.ts';
 import type { Bar, Track, Window } from './layout.ts';
 import type { SessionRow } from './messages.ts';
@@ -83,6 +83,15 @@ const heightOf = ({ track }: Line): number => Math.max(1, track.lanes.length) * 
 const percent = (at: number, { from, to }: Window): number => ((at - from) / (to - from)) * 100;
 const clipped = (part: Window, window: Window): Window => ({ from: Math.max(part.from, window.from), to: Math.min(part.to, window.to) });
 
+/** One session alone, from its first part or the begin of its slot to the end. Its story begins with it. */
+export function portrait(row: SessionRow, now: number): Element {
+  const bar = barOf(row, now);
+  const spare = Math.max(bar.to - bar.from, HOUR / 6) / 50;
+  const window = { from: bar.from - spare, to: bar.to + spare };
+  return svg('svg', { width: '100%', height: LANE + 22, 'aria-hidden': 'true' }, svg('g', { class: 'bar' }, ...shapes(bar, window, 2)),
+    svg('text', { class: 'quiet', x: extent(bar, window).x, y: LANE + 16 }, localHour(bar.from)), svg('text', { class: 'quiet', x: '98%', y: LANE + 16, 'text-anchor': 'end' }, localHour(bar.to)), nowLine(window, now));
+}
+
 /** Place and width in the window. Percentages, so that nothing is drawn anew when the window of the browser changes. */
 function extent(part: Window, window: Window): { x: string; width: string } {
   const { from, to } = clipped(part, window);
@@ -110,17 +119,21 @@ function picture(line: Line): Element {
 }
 
 function barLink(bar: Bar, window: Window, y: number): Element {
-  const { row, slot, parts } = bar;
+  const { row, slot } = bar;
   const label = `${row.key}: ${row.phase}${slot ? `, booked ${localHour(slot.from)} to ${localHour(slot.to)}` : ''}${row.note === undefined ? '' : `. ${row.note}`}`;
-  const inside = { y: y + 3, height: LANE - 8 };
   return svg('a', { href: storyHref(row.key), 'aria-label': label, class: row.alarm ? 'bar alarm' : 'bar' },
     svg('title', {}, label),
     // Wide enough to be hit, however short it was.
     svg('rect', { class: 'hit', ...extent(bar, window), y, height: LANE - 2 }),
-    slot && svg('rect', { class: 'slot', ...extent(slot, window), y: y + 1, height: LANE - 4, rx: 3 }),
-    ...parts.filter(({ from, to }) => from < window.to && to >= window.from).map((part) => svg('rect', { class: `fill-${part.phase}`, ...extent(part, window), ...inside })),
+    ...shapes(bar, window, y),
     // A nested picture clips the name to its bar.
     svg('svg', { ...extent(bar, window), y, height: LANE - 2 }, svg('text', { x: 4, y: 13 }, row.key.slice(row.key.indexOf('/') + 1))));
+}
+
+/** The outline of what was booked, and what was. */
+function shapes({ slot, parts }: Bar, window: Window, y: number): Element[] {
+  const was = parts.filter(({ from, to }) => from < window.to && to >= window.from).map((part) => svg('rect', { class: `fill-${part.phase}`, ...extent(part, window), y: y + 3, height: LANE - 8 }, svg('title', {}, part.phase)));
+  return [...(slot ? [svg('rect', { class: 'slot', ...extent(slot, window), y: y + 1, height: LANE - 4, rx: 3 })] : []), ...was];
 }
 
 const beginOf = ({ slot, spans }: SessionRow): number => slot?.[0] ?? spans[0]?.[1] ?? 0;
