@@ -11,7 +11,7 @@ const REQUIRE = "import { createRequire } from 'node:module'; const require = cr
 const ONLY_FOR_TOOLS = ['supports-color'];
 
 /** The files of the page, in place of the module that reads them from the tree. */
-const PAGE: Plugin = {
+export const PAGE: Plugin = {
   name: 'page',
   setup(builder) {
     builder.onLoad({ filter: /[/\\]src[/\\]web[/\\]page-files\.ts$/ }, () => {
