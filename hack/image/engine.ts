@@ -18,7 +18,7 @@ export class NoEngineError extends Error {
 }
 
 /** What is wrong with an engine, in a line; undefined: it works. */
-export function complaintOf(engine: Engine): string | undefined {
+function complaintOf(engine: Engine): string | undefined {
   const { error, status, stderr } = spawnSync(engine, ENGINES[engine], { encoding: 'utf8', timeout: 30_000 });
   if (error !== undefined) return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'is not installed' : error.message;
   return status === 0 ? undefined : (stderr.trim().split('\n').at(-1) ?? `ends with ${String(status)}`);
