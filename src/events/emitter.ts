@@ -146,10 +146,11 @@ export class Emitter implements Runnable {
     this.#outlets = archive === undefined ? outlets : [...outlets, new ArchiveOutlet({ ...shared, store: archive, record: (uid, entry) => this.#record(uid, entry) })];
     for (const [uid, { object }] of this.#sources) this.#offer(uid, object);
     const writers = Array.from({ length: WRITERS }, () => this.#write(writes, term.ended));
-    const running = [...this.#outlets.map((outlet) => outlet.run(term)), ...writers];
+    const running = this.#outlets.map((outlet) => outlet.run(term));
     await aborted(term.closing);
     writes.shutdown();
-    await Promise.all(running);
+    await Promise.all([...running, ...writers]);
+    await this.#flush(term.ended);
     this.#outlets = [];
     this.#writes = undefined;
     for (const source of this.#sources.values()) source.quiet?.();
@@ -236,6 +237,12 @@ export class Emitter implements Runnable {
         writes.done(item.key);
       }
     }
+  }
+
+  /** The last writes of a term that may end in order: of what is not acknowledged now the next leader would send a second copy. */
+  async #flush(signal: AbortSignal): Promise<void> {
+    const due = [...this.#sources].filter(([uid, { object: { status = {} } }]) => this.#acknowledged(status, uid) !== status);
+    await Promise.all(due.map(([uid]) => this.#acknowledge(uid, signal).catch((error: unknown) => this.#deps.log.warn({ uid, error }, 'delivered events are not acknowledged, and will be sent again'))));
   }
 
   async #acknowledge(uid: string, signal: AbortSignal): Promise<void> {

@@ -84,6 +84,8 @@ export interface RunningEmitter {
   readonly metrics: ReturnType<typeof createMetrics>;
   /** Kills it: requests under way are broken off. */
   kill(): Promise<void>;
+  /** Ends it in order, as a rollout does. */
+  stop(): Promise<void>;
 }
 
 /** An emitter with short pauses that runs until it is killed. */
@@ -103,5 +105,9 @@ export function startEmitter(world: OutboxWorld, url: URL, options: Partial<Emit
     await done;
     await sink.close();
   };
-  return { emitter, metrics, kill };
+  const stop = async (): Promise<void> => {
+    term.close(new Error('stopped'));
+    await done;
+  };
+  return { emitter, metrics, kill, stop };
 }

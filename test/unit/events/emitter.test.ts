@@ -231,6 +231,20 @@ describe('acknowledging', () => {
     expect(world.writes).toBe(1);
   });
 
+  test('is done when the emitter ends in order, so that the next one sends nothing twice', async () => {
+    const world = new OutboxWorld();
+    const sink = await sinkThat();
+    for (const uid of [a, b]) {
+      world.add(uid, uid);
+      for (let n = 0; n < 3; n++) world.transition(uid);
+    }
+    const { stop } = emitting(world, sink, { tuning: { quietMs: 600_000 } });
+    await until('all have arrived', () => sink.arrivals.length === 6);
+    await stop();
+    expect([a, b].map((uid) => world.get(uid).status?.outbox ?? [])).toEqual([[], []]);
+    expect(world.writes).toBe(2);
+  });
+
   test('does not wait for quiet when the object is on its way out', async () => {
     const world = new OutboxWorld();
     const sink = await sinkThat();
