@@ -8,13 +8,15 @@ export interface ConfigMap extends KubeObject {
 }
 export const CONFIG_MAPS: Resource<ConfigMap> = { group: '', version: 'v1', plural: 'configmaps', kind: 'ConfigMap', namespaced: true };
 
-/** Only what the tests read: nothing runs pods on a test cluster, so their status is ours. */
+/** Only what the tests read. Where there are no nodes nothing runs pods, and their status is ours. */
 export interface Pod extends KubeObject {
   spec: { containers: { name: string; image: string }[] };
   status?: PodStatus | undefined;
 }
 export interface PodStatus {
   phase?: string;
+  podIP?: string;
+  conditions?: { type: string; status: string }[];
   message?: string;
   reason?: string;
 }
