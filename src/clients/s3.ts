@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import type { S3 as AwsS3, S3ClientConfig } from '@aws-sdk/client-s3';
 import { z } from 'zod';
-import { orAbort, reasonOf } from './abort.ts';
+import { reasonOf } from './abort.ts';
+import { awsCall, isWithoutCredentials, NO_CREDENTIALS, readSdkError } from './aws.ts';
 import { TooLargeError, readBounded } from './bounded.ts';
 import type { CallOptions, OnCall } from './call.ts';
 import { ExternalError } from './errors.ts';
@@ -106,28 +107,14 @@ export class S3 {
 
   async #call<T>(call: string, { bucket, key }: S3Location, signal: AbortSignal, work: (client: AwsS3, signal: AbortSignal) => Promise<T>): Promise<T> {
     const { timeoutMs = 30_000, onCall } = this.#options;
-    const within = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-    const uri = `s3://${bucket}/${key}`;
-    const started = performance.now();
-    let status: number | string = 'aborted';
-    try {
-      // The chain of credentials takes no signal.
-      const answer = await orAbort(this.#open().then((client) => work(client, within)), within);
-      status = 200;
-      return answer;
-    } catch (error) {
-      if (signal.aborted) throw reasonOf(signal);
-      status = 'badResponse';
-      if (error instanceof TooLargeError) throw error;
-      const failure = new ExternalError({
-        system: 's3', host: this.host, call, cause: error,
-        ...(within.aborted ? { kind: 'timeout' as const, description: `no answer within ${timeoutMs / 1000} s (${short(uri)})` } : explain(error, short(uri))),
-      });
-      status = failure.status ?? failure.kind;
-      throw failure;
-    } finally {
-      onCall?.({ system: 's3', host: this.host, call, status, seconds: (performance.now() - started) / 1000 });
-    }
+    const where = { system: 's3', host: this.host, call } as const;
+    const uri = short(`s3://${bucket}/${key}`);
+    return awsCall({ ...where, timeoutMs, onCall }, signal, async (within) => work(await this.#open(), within), (error, isCutOff) => {
+      if (signal.aborted) return reasonOf(signal);
+      if (error instanceof TooLargeError) return error;
+      const why = isCutOff ? { kind: 'timeout' as const, description: `no answer within ${timeoutMs / 1000} s (${uri})` } : explain(error, uri);
+      return new ExternalError({ ...where, cause: error, ...why });
+    });
   }
 
   #open(): Promise<AwsS3> {
@@ -153,26 +140,14 @@ async function open({ endpoint, region, attempts = 3, proxyEnv }: S3Options): Pr
 
 const byteStream = z.custom<AsyncIterable<unknown>>((body) => typeof body === 'object' && body !== null && Symbol.asyncIterator in body, 'S3 gave no stream of bytes');
 
-/** What errors of the SDK have in common. */
-const sdkError = z.object({
-  name: z.string(),
-  message: z.string().catch(''),
-  $metadata: z.object({ httpStatusCode: z.number().optional() }).optional(),
-});
-
 const MAX_SHOWN = 200;
 
 const short = (text: string): string => (text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text);
 
 function explain(error: unknown, uri: string): Pick<ExternalErrorDetails, 'kind' | 'status' | 'description'> {
-  const { name, message, $metadata } = sdkError.safeParse(error).data ?? { name: 'Error', message: '' };
-  const status = $metadata?.httpStatusCode;
-  if (status !== undefined && status >= 300) {
-    return { kind: kindOfStatus(status), status, description: `${name} (${uri})${message === '' || message === name ? '' : ` ${short(message)}`}` };
-  }
-  if (name === 'CredentialsProviderError' || name === 'TokenProviderError') {
-    return { kind: 'unauthorized', description: 'no AWS credentials were found: give the controller an IAM role, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY' };
-  }
+  const { name, message, status } = readSdkError(error);
+  if (status !== undefined && status >= 300) return { kind: kindOfStatus(status), status, description: `${name} (${uri})${message === '' ? '' : ` ${short(message)}`}` };
+  if (isWithoutCredentials(name)) return NO_CREDENTIALS;
   if (message === 'Region is missing') return { kind: 'badRequest', description: 'no AWS region is known: set AWS_REGION' };
   return { kind: 'unavailable', description: `${readTransportError(error).description} (${uri})` };
 }

@@ -4,7 +4,8 @@
  * growing pauses; a repetition of a launch carries the same client token.
  */
 import type { EC2, EC2ClientConfig, _InstanceType } from '@aws-sdk/client-ec2';
-import { orAbort, reasonOf } from '../abort.ts';
+import { reasonOf } from '../abort.ts';
+import { awsCall } from '../aws.ts';
 import { ExternalError, OutcomeUnknownError } from '../errors.ts';
 import { TAG } from '../provider/port.ts';
 import { imageOf, instanceOf, stateAfter } from './answers.ts';
@@ -137,23 +138,12 @@ export class Ec2Provider implements WorkerProvider {
 
   async #call<T>(call: string, effect: boolean, { signal }: CallOptions, work: (client: EC2, signal: AbortSignal) => Promise<T>): Promise<T> {
     const { timeoutMs = 30_000, onCall } = this.#options;
-    const within = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const where = { host: this.#host, call, effect };
-    const started = performance.now();
-    let status: number | string = 'aborted';
-    try {
-      // The chain of credentials takes no signal.
-      const answer = await orAbort(this.#open().then((client) => work(client, within)), within);
-      status = 200;
-      return answer;
-    } catch (error) {
-      if (signal.aborted && !effect) throw reasonOf(signal);
-      const failure = within.aborted ? cutOff(where, timeoutMs, error) : error instanceof ExternalError ? error : explain(error, where);
-      status = failure.status ?? failure.kind;
-      throw failure;
-    } finally {
-      onCall?.({ system: 'ec2', host: this.#host, call, status, seconds: (performance.now() - started) / 1000 });
-    }
+    return awsCall({ system: 'ec2', host: this.#host, call, timeoutMs, onCall }, signal, async (within) => work(await this.#open(), within), (error, isCutOff) => {
+      if (signal.aborted && !effect) return reasonOf(signal);
+      if (isCutOff) return cutOff(where, timeoutMs, error);
+      return error instanceof ExternalError ? error : explain(error, where);
+    });
   }
 
   #open(): Promise<EC2> {

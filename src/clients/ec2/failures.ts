@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { isWithoutCredentials, NO_CREDENTIALS, readSdkError } from '../aws.ts';
 import { ExternalError, OutcomeUnknownError } from '../errors.ts';
 import { kindOfStatus, readTransportError } from '../failures.ts';
 import type { ExternalErrorKind } from '../errors.ts';
@@ -22,13 +22,6 @@ export class Ec2Error extends ExternalError {
   }
 }
 
-/** What errors of the SDK have in common. */
-const sdkError = z.object({
-  name: z.string(),
-  message: z.string().catch(''),
-  $metadata: z.object({ httpStatusCode: z.number().optional() }).optional(),
-});
-
 const MAX_SHOWN = 300;
 
 export interface Where {
@@ -40,14 +33,11 @@ export interface Where {
 
 /** The error of the SDK in the terms a controller decides by. */
 export function explain(error: unknown, { host, call, effect }: Where): ExternalError {
-  const { name, message, $metadata } = sdkError.safeParse(error).data ?? { name: 'Error', message: '' };
-  const status = $metadata?.httpStatusCode;
+  const { name, message, status } = readSdkError(error);
   const details = { system: 'ec2', host, call, cause: error } as const;
-  if (name === 'CredentialsProviderError' || name === 'TokenProviderError') {
-    return new Ec2Error(name, { ...details, kind: 'unauthorized', description: 'no AWS credentials were found: give the controller an IAM role, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY' });
-  }
+  if (isWithoutCredentials(name)) return new Ec2Error(name, { ...details, ...NO_CREDENTIALS });
   if (status !== undefined && status >= 300) {
-    return new Ec2Error(name, { ...details, kind: kindOf(name, status), status, description: `${name}${message === '' || message === name ? '' : `: ${message.slice(0, MAX_SHOWN)}`}` });
+    return new Ec2Error(name, { ...details, kind: kindOf(name, status), status, description: `${name}${message === '' ? '' : `: ${message.slice(0, MAX_SHOWN)}`}` });
   }
   const { description, sent } = readTransportError(error);
   return sent && effect ? new OutcomeUnknownError({ ...details, description }) : new Ec2Error(name, { ...details, kind: 'unavailable', description });
