@@ -23,6 +23,7 @@ export const ALERT_CASES: readonly AlertCase[] = [
   { alert: 'LabletCertificateExpires', given: { 'lablet_certificate_expiry_timestamp_seconds{certificate="ingest"}': '604800x10' }, at: 5, labels: { certificate: 'ingest' } },
 
   { alert: 'LabletSessionsOverdue', given: { 'lablet_sessions_overdue{phase="Grading",instance="a"}': '2x20', 'lablet_sessions_overdue{phase="Running",instance="a"}': '0x20' }, at: 10, labels: { phase: 'Grading' } },
+  { alert: 'LabletSessionsNotCleared', given: { 'lablet_sessions_overdue{phase="Stopped",instance="a"}': '1x40', 'lablet_sessions_overdue{phase="Running",instance="a"}': '0x40' }, at: 30, labels: { phase: 'Stopped' } },
   { alert: 'LabletStartsLate', given: { 'lablet_session_starts_total{outcome="late"}': '0x20 1x20', 'lablet_session_starts_total{outcome="missed"}': '0x40' }, at: 25, labels: { outcome: 'late' } },
   { alert: 'LabletSessionsBrokenOff', given: { 'lablet_candidate_lost_seconds_total{cause="broken_off"}': '0x20 1800x20' }, at: 25 },
   { alert: 'LabletInstantiateSlow', given: { 'lablet_instantiate_duration_seconds_bucket{le="180"}': '0+1x60', 'lablet_instantiate_duration_seconds_bucket{le="300"}': '0+2x60', 'lablet_instantiate_duration_seconds_bucket{le="+Inf"}': '0+2x60' }, at: 50 },
