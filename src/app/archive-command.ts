@@ -11,6 +11,7 @@ import { loadConnection } from '../kube/kubeconfig.ts';
 import { objectKey } from '../kube/types.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { openArchive } from './archive.ts';
+import { readProxies } from './proxies.ts';
 import { ConfigError, readConfig } from './config.ts';
 import type { KnownHead, Link } from '../core/verify-chain.ts';
 import type { ArchiveQuery } from '../events/archive/read.ts';
@@ -36,7 +37,7 @@ export function archiveCommand(configFile: () => string | undefined, print: (lin
     const config = readConfig(process.env, configFile());
     const chosen = url ?? config.ARCHIVE_URL;
     if (chosen === undefined) throw new ConfigError('which archive? Give --url or ARCHIVE_URL');
-    const s3 = new S3({ endpoint: config.AWS_ENDPOINT_URL_S3 });
+    const s3 = new S3({ endpoint: config.AWS_ENDPOINT_URL_S3, proxyEnv: readProxies(config).proxyEnv });
     return work(openArchive(chosen, s3), config).finally(() => s3.close());
   };
 
@@ -121,7 +122,7 @@ async function headsOf(config: Config): Promise<Map<string, Known>> {
 }
 
 async function replayTo(store: ArchiveStore, { to, rate, until, ...query }: ArchiveQuery & { to: string; rate: number; until?: Date }, config: Config, print: (line: string) => void): Promise<void> {
-  const [sink, ...more] = createSinks({ urls: to, mode: config.CLOUDEVENTS_MODE, eventGridKey: config.EVENTGRID_KEY });
+  const [sink, ...more] = createSinks({ urls: to, mode: config.CLOUDEVENTS_MODE, eventGridKey: config.EVENTGRID_KEY, ...readProxies(config) });
   if (!sink || more.length > 0) throw new ConfigError('--to: give one sink');
   const { signal } = new AbortController();
   async function* chosen(): AsyncGenerator<EmittedRecordOf> {

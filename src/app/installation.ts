@@ -10,7 +10,7 @@ import { ANNOTATIONS } from '../api/group.ts';
 import { WORKERS } from '../api/kinds.ts';
 import { INSTALLATION_CRD, LEASE_NAME } from '../api/rbac.ts';
 import { CUSTOM_RESOURCE_DEFINITIONS, LEASES } from '../api/resource.ts';
-import { ApiError, ConflictError, NotFoundError, ServerUnavailableError, TooManyRequestsError } from '../kube/errors.ts';
+import { ApiError, ConflictError, ForbiddenError, NotFoundError, ServerUnavailableError, TooManyRequestsError } from '../kube/errors.ts';
 import type { Lab } from '../api/lab.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -35,13 +35,16 @@ export interface InstallationOptions {
 /** A Lease that nobody has written for so long is nobody's: it lasts 15 s, and is renewed every 5 s. */
 const SILENCE_MS = 18_000;
 const LOOK_EVERY_MS = 1_000;
+/** An API server that has just started refuses what roles grant until it has read them. Then a rule is missing. */
+const ROLES_READ_MS = 10_000;
 
 /**
  * Makes this installation the one of the cluster. One read as a rule; where another one has the place, up to 18 s to see
  * whether it lives. While the API server is away it goes on asking.
- * @throws InstallationError if another one lives, ApiError if the role lacks a rule, or the reason of the signal
+ * @throws InstallationError if another one lives, ForbiddenError if the role lacks a rule, or the reason of the signal
  */
 export async function claimInstallation({ client, clock, log, namespace }: InstallationOptions, signal: AbortSignal): Promise<void> {
+  let refusedSince: number | undefined;
   for (;;) {
     try {
       const crd = await client.get(CUSTOM_RESOURCE_DEFINITIONS, INSTALLATION_CRD, undefined, { signal });
@@ -57,7 +60,9 @@ export async function claimInstallation({ client, clock, log, namespace }: Insta
       return;
     } catch (error) {
       signal.throwIfAborted();
-      if (!mayPass(error)) throw error;
+      refusedSince = error instanceof ForbiddenError ? (refusedSince ?? clock.monotonic()) : undefined;
+      const isRefusedForGood = refusedSince === undefined ? !mayPass(error) : clock.monotonic() - refusedSince >= ROLES_READ_MS;
+      if (isRefusedForGood) throw error;
       log.warn({ error }, 'the place of the installation could not be claimed; trying again');
       await clock.sleep(LOOK_EVERY_MS, signal);
     }
