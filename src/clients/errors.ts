@@ -1,3 +1,5 @@
+import { redactText } from '../telemetry/redact.ts';
+
 /** The systems outside of the cluster that the controller speaks to over HTTP. */
 export type ExternalSystem = 'cml' | 'lds' | 'grading' | 's3' | 'ec2';
 
@@ -63,7 +65,9 @@ export class ExternalError extends Error {
   readonly retryable: boolean;
 
   constructor(details: ExternalErrorDetails) {
-    const what = [details.status, details.description ?? (details.status === undefined ? details.kind : undefined)];
+    // What the caller knew to be secret is out of it already; this is for what looks like a credential and was somebody else's.
+    const description = details.description === undefined ? undefined : redactText(details.description);
+    const what = [details.status, description ?? (details.status === undefined ? details.kind : undefined)];
     const told = what.filter((part) => part !== undefined).join(' ');
     super(`${SYSTEM_NAMES[details.system]} ${details.host}: ${details.call}: ${told}`, { cause: details.cause });
     this.system = details.system;
@@ -71,7 +75,7 @@ export class ExternalError extends Error {
     this.call = details.call;
     this.kind = details.kind;
     this.status = details.status;
-    this.description = details.description;
+    this.description = description;
     this.retryAfterMs = details.retryAfterMs;
     this.retryable = RETRYABLE.has(details.kind);
   }

@@ -50,6 +50,16 @@ test('a service that decodes what it was sent gets no password into an error eit
   await lds.close();
 });
 
+test('a service that tells a token of somebody else gets it into no error', async () => {
+  const foreign = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl';
+  server = await startScriptedServer([json({ description: `refused: session of Bearer abcdef123456, ${foreign} is still open` }, 400)]);
+  const lds = new LdsClient({ endpoint: server.url, credentials });
+  const text = await shown(lds.session('s', options));
+  expect(text).toContain('session of Bearer [redacted]');
+  for (const token of ['abcdef123456', foreign]) expect(text).not.toContain(token);
+  await lds.close();
+});
+
 test('an LDS that repeats what it was sent gets no password into an error', async () => {
   server = await startScriptedServer([parrot]);
   const lds = new LdsClient({ endpoint: server.url, credentials });
