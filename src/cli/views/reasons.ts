@@ -16,14 +16,16 @@ export interface Names {
 export interface Meaning {
   /** What it is, in a sentence. Absent: the message of the status says it. */
   means?: string;
-  /** What would help, each a sentence. */
-  help?: (names: Names) => string[];
+  /** What would help, each a sentence. @param message of the status */
+  help?: (names: Names, message: string) => string[];
 }
 
 const seeCalendar = (): string => 'See when there is room: kubectl lablet calendar';
 const bookAnother = 'Create a new session.';
 const askPlatform = ({ worker }: Names): string => `Ask the platform team to look at it: kubectl describe worker ${worker}`;
 const regradeOrRelease = ({ session }: Names): string[] => [`Grade again: kubectl lablet regrade ${session}`, `Or let the lab go without a grade: kubectl lablet release ${session}`];
+/** How the calendar begins where no time at all would do (src/core/booking.ts). */
+const UNSERVABLE = 'could serve it even if nothing else were booked';
 const moreWorkers = 'Add a Worker, raise maxWorkers of a WorkerTemplate, or wait for a session to end.';
 
 /** Why no worker can have the session now. */
@@ -51,7 +53,12 @@ const REASONS: Readonly<Record<string, Meaning>> = {
   DuplicateReservation: { means: 'A booking was sent twice, or its number was used before.', help: () => ['Use the session that the message names, or end that one first.'] },
 
   // The calendar.
-  NoCapacityInSlot: { means: 'The calendar has no room for its time.', help: () => [seeCalendar(), 'Book one of the times that the message names, or add capacity; it is admitted as soon as there is room.'] },
+  NoCapacityInSlot: {
+    means: 'The calendar has no room for its time.',
+    help: ({ definition, namespace }, message) => (message.includes(UNSERVABLE)
+      ? [`Compare what it needs with what there is: kubectl get ldef ${definition} -n ${namespace} -o yaml, kubectl get workers,wtpl`]
+      : [seeCalendar(), 'Book one of the times that the message names, or add capacity; it is admitted as soon as there is room.']),
+  },
   CapacityLost: { means: 'It was admitted, and a host that was counted on is gone since.', help: () => ['See which: kubectl lablet status', moreWorkers] },
   ExtensionRefused: { means: 'A later end was asked for and not granted; the slot is what it was.', help: () => [seeCalendar()] },
   Extended: { means: 'A later end was granted.' },

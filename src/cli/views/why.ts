@@ -72,12 +72,12 @@ export function explain(session: LabletSession, known: Known, now: Date): Explan
   };
 }
 
-export function namesOf({ metadata: { name, namespace = 'default' }, spec, status }: LabletSession): Names {
+function namesOf({ metadata: { name, namespace = 'default' }, spec, status }: LabletSession): Names {
   return { session: `${name} -n ${namespace}`, namespace, definition: spec.definitionRef.name, worker: status?.workerName ?? 'NAME' };
 }
 
-/** Findings that pass by themselves. */
-const PASSING: ReadonlySet<string> = new Set(['Regrading', 'StepTriedAgain', 'Draining']);
+/** Findings that pass by themselves, or take nothing away. */
+const PASSING: ReadonlySet<string> = new Set(['Regrading', 'StepTriedAgain', 'Draining', 'ExtensionRefused']);
 /** Ends that somebody asked for; a refusal counts as cancelled too, and nobody asked for that. */
 const ASKED_FOR: ReadonlySet<string> = new Set(['Cancelled', 'ForceTerminated', 'Deleted']);
 
@@ -98,7 +98,7 @@ function findingsOf(session: LabletSession, known: Known, names: Names, now: Dat
   const add = (about: string, reason: string, more: { message?: string | undefined; since?: string | undefined } = {}): void => {
     if (found.some((one) => one.reason === reason && (one.message === more.message || more.message === undefined))) return;
     const { means, help } = meaningOf(reason) ?? {};
-    found.push({ about, reason, ...(more.since ? { since: more.since } : {}), ...(more.message ? { message: more.message } : {}), ...(means ? { means } : {}), help: help?.(names) ?? [] });
+    found.push({ about, reason, ...(more.since ? { since: more.since } : {}), ...(more.message ? { message: more.message } : {}), ...(means ? { means } : {}), help: help?.(names, more.message ?? '') ?? [] });
   };
 
   const held = heldBack(session);

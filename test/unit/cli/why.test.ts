@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { ANNOTATIONS } from '../../../src/api/group.ts';
-import { ADMISSION } from '../../../src/core/booking.ts';
+import { ADMISSION, noRoomMessage } from '../../../src/core/booking.ts';
 import { setCondition } from '../../../src/core/conditions.ts';
 import { explain } from '../../../src/cli/views/why.ts';
 import { IN_ORDER, meaningOf } from '../../../src/cli/views/reasons.ts';
@@ -14,6 +14,7 @@ import { newWorker, stored } from '../../support/objects.ts';
 import type { Told } from '../../../src/cli/kube-events.ts';
 import type { Explanation, Known } from '../../../src/cli/views/why.ts';
 import type { Worker, WorkerStatus } from '../../../src/api/worker.ts';
+import type { Demand } from '../../../src/core/scheduling.ts';
 import type { StoryOptions } from '../../support/builders.ts';
 
 const SRC = resolve(import.meta.dirname, '../../../src');
@@ -64,8 +65,15 @@ describe('a session without a worker', () => {
     expect(verdict).toBe('Waits');
     expect(findings).toEqual([{ about: 'Scheduled', reason, since: expect.any(String), message: `0/3 workers: 3 ${reason}`, means: expect.any(String), help: expect.arrayContaining([expect.any(String)]) }]);
   });
-  test.each([ADMISSION.noRoom, ADMISSION.lost, 'ExtensionRefused'])('hears of %s from the calendar', (reason) => {
+  test.each([ADMISSION.noRoom, ADMISSION.lost])('hears of %s from the calendar', (reason) => {
     expect(told(withCondition(pending(), 'Admitted', reason))).toEqual(['Waits', reason]);
+  });
+  test('keeps its slot where a later end was refused', () => {
+    expect(told(withCondition(pending(), 'Admitted', 'ExtensionRefused'))).toEqual(['Fine', 'ExtensionRefused']);
+  });
+  test('that nothing could ever serve is told to compare, and not to book another time', () => {
+    const message = noRoomMessage({ key: '', demand: {} as Demand, hold: { from: 0, to: 0 }, lead: 0, kind: 'soon' }, {}, { scale: 1 }, false);
+    expect(why(withCondition(pending(), 'Admitted', ADMISSION.noRoom, message)).findings[0]?.help).toEqual([expect.stringMatching(/^Compare what it needs/)]);
   });
   test('that has lost its worker says so, and that it waits for another', () => {
     const story = sessionAt('Scheduled').worker('lost', 'EC2 does not know it');
