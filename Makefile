@@ -35,9 +35,10 @@ bench: tools-go ## Measure against the budgets and write bench/results.json (ONL
 day: tools ## Simulate a day with 2,000 bookings: this controller beside fixed fleets and beside the rules without a calendar
 	@exec node bench/day/main.ts
 
-soak: tools-go ## Play the long runs: 500 sessions of every fate, 300 in chaos three times, the installation guide, ten minutes of events (LABLET_SEED=n plays sessions again)
+soak: tools-go ## Play the long runs: 500 sessions of every fate, 300 in chaos three times, an API server that is away for two minutes, the installation guide, ten minutes of events (LABLET_SEED=n plays sessions again)
 	@node test/soak/main.ts
 	@node test/chaos/main.ts
+	@SOAK=1 node --experimental-vm-modules node_modules/jest/bin/jest.js --selectProjects e2e -- test/e2e/scenarios/11
 	@node test/guide/main.ts
 	@exec node bench/main.ts --results bench/results-soak.json endurance
 

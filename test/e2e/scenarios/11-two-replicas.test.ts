@@ -14,7 +14,7 @@ import type { Replica } from '../../support/replicas.ts';
 const UNWATCHED = 'trials';
 /** The contract: 15 s of lease after the last renewal, 20 s until the other acts. */
 const HAND_OVER_MS = 20_000;
-/** Longer than the 10 s after which a leader gives up. In `make soak` the two minutes of the requirement. */
+/** Longer than the 10 s after which a leader gives up; `make soak` has the two minutes of the requirement. */
 const OUTAGE_MS = process.env['SOAK'] === '1' ? 120_000 : 13_000;
 const DRAIN_MS = 2_000;
 const LIMIT_MS = 90_000;
