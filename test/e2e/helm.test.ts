@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { follow } from '../../hack/cluster/follow.ts';
 import { isSettled, problems } from '../../hack/demo/expect.ts';
 import type { Expected } from '../../hack/demo/candidates.ts';
@@ -14,6 +14,7 @@ import type { Informer } from '../../src/kube/informer.ts';
 import { DEFINITION, NAMESPACE, worldManifests } from '../soak/manifests.ts';
 import { eventually } from '../support/eventually.ts';
 import { startHelmWorld, SYSTEM_NAMESPACE, type HelmWorld, type Values } from '../support/helm.ts';
+import { describeWithNodes } from '../support/nodes.ts';
 import { newSession } from '../support/objects.ts';
 
 const SCALE = 20;
@@ -45,18 +46,6 @@ let cluster: HelmWorld;
 let sessions: Informer<LabletSession>;
 let everythingOn: Values[];
 const endings: (() => Promise<void>)[] = [];
-
-beforeAll(async () => {
-  cluster = await startHelmWorld({
-    scale: SCALE, cml: HOSTS, bootDelay: '10s',
-    script: { lds: [{ candidate: 'sits-*', startAfter: '2s', neverEnd: true }, { candidate: '*', startAfter: '20s', endAfter: '60s' }], grading: [{ candidate: '*', score: 87, maxScore: 100, cutScore: 60, after: '2s' }] },
-  });
-  everythingOn = [parse(readFileSync(join(cluster.tree.chart, 'ci/everything-on-values.yaml'), 'utf8')) as Values, WITHOUT_SYSTEMS, cluster.values];
-}, BUILD_MS);
-afterAll(async () => {
-  for (const end of endings) await end();
-  await cluster.stop();
-});
 
 /** Waits until each of the sessions was there. */
 async function reached(names: readonly string[], phase: string): Promise<void> {
@@ -96,7 +85,19 @@ function repeated(): string[] {
   return [...Map.groupBy(cluster.sink.deliveries, ({ id }) => id)].filter(([, same]) => same.length > 1).map(([, [first]]) => `${first?.type ?? ''} of ${first?.source ?? ''}`);
 }
 
-describe('the chart, with the real Helm', () => {
+describeWithNodes('the chart with Helm is')('the chart, with the real Helm', () => {
+  beforeAll(async () => {
+    cluster = await startHelmWorld({
+      scale: SCALE, cml: HOSTS, bootDelay: '10s',
+      script: { lds: [{ candidate: 'sits-*', startAfter: '2s', neverEnd: true }, { candidate: '*', startAfter: '20s', endAfter: '60s' }], grading: [{ candidate: '*', score: 87, maxScore: 100, cutScore: 60, after: '2s' }] },
+    });
+    everythingOn = [parse(readFileSync(join(cluster.tree.chart, 'ci/everything-on-values.yaml'), 'utf8')) as Values, WITHOUT_SYSTEMS, cluster.values];
+  }, BUILD_MS);
+  afterAll(async () => {
+    for (const end of endings) await end();
+    await cluster.stop();
+  });
+
   test('is installed with its defaults where Pod Security is restricted, and its own test passes', async () => {
     await cluster.install(cluster.before);
     expect(cluster.tagsInService()).toEqual([cluster.before.tag, cluster.before.tag]);

@@ -8,7 +8,7 @@ import { bundleController } from '../../hack/bundle/bundle.ts';
 import { startControlPlane, type ControlPlane } from '../../hack/cluster/controlplane.ts';
 import { follow } from '../../hack/cluster/follow.ts';
 import { startSink, type Sink } from '../../hack/demo/sink.ts';
-import { helmFor, helmProgram, type Helm } from '../../hack/helm/helm.ts';
+import { helmFor, helmProgram } from '../../hack/helm/helm.ts';
 import { nodePrograms, startNodes } from '../../hack/node/nodes.ts';
 import { startSimulatedWorld, type SimulatedWorld, type WorldOptions } from '../../hack/sim/world.ts';
 import { KubeClient } from '../../src/kube/client.ts';

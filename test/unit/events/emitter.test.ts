@@ -238,9 +238,9 @@ describe('acknowledging', () => {
       world.add(uid, uid);
       for (let n = 0; n < 3; n++) world.transition(uid);
     }
-    const { stop } = emitting(world, sink, { tuning: { quietMs: 600_000 } });
+    const running = emitting(world, sink, { tuning: { quietMs: 600_000 } });
     await until('all have arrived', () => sink.arrivals.length === 6);
-    await stop();
+    await running.stop();
     expect([a, b].map((uid) => world.get(uid).status?.outbox ?? [])).toEqual([[], []]);
     expect(world.writes).toBe(2);
   });
