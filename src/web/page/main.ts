@@ -110,18 +110,19 @@ function drawStory(key: string, { sessions }: Fleet): void {
   const row = sessions.get(key);
   if (told?.key !== key || told.of !== row || Date.now() - told.at > 2 * TICK_MS) {
     told = { key, of: row, at: Date.now(), ...(told?.key === key && told.story && { story: told.story }) };
-    void tell(key);
+    void tell(key, row);
   }
   if (told.story) showStory(sections.story, told.story, now());
   else sections.story.textContent = told.error ?? `Reading ${key} …`;
 }
 
-async function tell(key: string): Promise<void> {
+/** @param of what the stream said of it when it was asked for: an answer that is overtaken by another question is dropped */
+async function tell(key: string, of: unknown): Promise<void> {
   const answer = await fetchAs(token() ?? '', `page/sessions/${key.split('/').map(encodeURIComponent).join('/')}`, stop.signal)
     .then(async (response) => (response.ok ? { story: (await response.json()) as Story } : { error: await errorOf(response) }))
     .catch(() => ({ error: 'the controller cannot be reached' }));
-  if (told?.key !== key) return;
-  told = { key: told.key, of: told.of, at: told.at, ...answer };
+  if (told?.key !== key || told.of !== of) return;
+  told = { key, of, at: told.at, ...answer };
   draw();
 }
 

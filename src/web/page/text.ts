@@ -13,8 +13,6 @@ export function localTime(at: number, now: number): string {
 /** Local `10:00`. */
 export const localHour = (at: number): string => hour.format(at);
 
-export const localDay = (at: number): string => day.format(at);
-
 /** `2026-11-23 10:42:07 UTC`. */
 export const utcTime = (at: number): string => `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
