@@ -60,9 +60,21 @@ describe('the configuration', () => {
     ['evidence at an address that nothing can be put to', { EVIDENCE_URL: 'https://evidence.example.org/lablet' }, /EVIDENCE_URL: must be a file: URL or s3:\/\/BUCKET\/PREFIX/],
     ['evidence in a bucket without a name', { EVIDENCE_URL: 's3:///lablet' }, /EVIDENCE_URL: must be a file: URL or s3:\/\/BUCKET\/PREFIX/],
     ['a URL among the hosts that topologies may come from', { TOPOLOGY_ALLOW_HOSTS: '10.0.0.0/8, https://git.example.org' }, /TOPOLOGY_ALLOW_HOSTS: "https:\/\/git\.example\.org" is no host; write names, addresses or networks/],
+    ['a proxy of another kind', { HTTPS_PROXY: 'socks5://proxy.example.org:1080' }, /HTTPS_PROXY: must be the URL of an HTTP proxy, http:\/\/\[USER:PASSWORD@\]HOST:PORT/],
+    ['a time to drain without a unit', { DRAIN_DELAY: '5' }, /DRAIN_DELAY: must be a number of seconds such as 5s/],
     ['a compressed clock in production', { TIME_SCALE: '60' }, /TIME_SCALE is for tests and demos: it needs LABLET_DEV=1/],
   ])('refuses %s and says what to do', (_, env, message) => {
     expect(messageOf(env)).toMatch(message);
+  });
+
+  test('takes the usual forms of proxies: without a scheme, and names in lower case, over which those in upper case win', () => {
+    expect(readConfig({ HTTPS_PROXY: 'proxy:3128', http_proxy: 'http://ada:secret@proxy:3128', no_proxy: '.svc', NO_PROXY: 'example.com' })).toMatchObject({
+      HTTPS_PROXY: 'http://proxy:3128', HTTP_PROXY: 'http://ada:secret@proxy:3128', NO_PROXY: ['example.com'],
+    });
+  });
+
+  test('does not show the password of a proxy', () => {
+    expect(messageOf({ HTTPS_PROXY: 'ftp://ada:lovelace@proxy:21' })).not.toContain('lovelace');
   });
 
   test('names everything that is wrong at once', () => {

@@ -69,3 +69,22 @@ describe('permissions', () => {
     expect(() => new AddressGuard([entry])).toThrow(/is no host; write names, addresses or networks, such as/);
   });
 });
+
+describe('where a proxy makes the connection', () => {
+  const addresses: Readonly<Record<string, string>> = { 'files.example.org': '93.184.216.34', 'metadata.example.org': '169.254.169.254' };
+  const guard = (allow: readonly string[] = []): AddressGuard => new AddressGuard(allow, (hostname, done) => {
+    const address = addresses[hostname];
+    if (address === undefined) done(new Error('ENOTFOUND'), []);
+    else done(null, [{ address, family: 4 }]);
+  });
+
+  test.each(['metadata.example.org', '10.1.2.3', '[::1]'])('%s is refused before the proxy is asked', async (host) => {
+    await expect(guard().admit(host)).rejects.toThrow('topologies are not read from internal addresses');
+  });
+
+  test('what is public, what is allowed, and what only the proxy can resolve goes on to it', async () => {
+    for (const host of ['files.example.org', 'only-the-proxy-knows.example.org']) await guard().admit(host);
+    await guard(['metadata.example.org', '10.0.0.0/8']).admit('metadata.example.org');
+    await guard(['10.0.0.0/8']).admit('10.1.2.3');
+  });
+});
