@@ -6,6 +6,7 @@ import { runSteps, type Progress } from '../../src/controllers/session/pipeline.
 import { PermanentStepError, stepDone, stepSkipped, stepWait, type Step, type StepContext } from '../../src/controllers/session/steps/step.ts';
 import { LeaseValidity } from '../../src/runtime/leadership.ts';
 import { createLogger } from '../../src/telemetry/log.ts';
+import { noTracer } from '../../src/telemetry/tracer.ts';
 import { definitionSpec, readyDefinition, sessionObject, worldWith } from '../support/builders.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import type { LabletDefinitionSpec } from '../../src/api/labletdefinition.ts';
@@ -61,7 +62,7 @@ async function play(plan: Plan, crash: (pass: number) => boolean): Promise<{ end
   let stored: LabletSession = { ...sessionObject(), status: { phase: 'Stopped', pipeline: startPipeline('teardown', specs, clock.now()) } };
   const definition = readyDefinition();
   const frozen = { definition: { ...definition.definition, spec: plan.definition }, topology: '', nodes: [] };
-  const deps = { clock, leadership, settings: { scale: 1 } } as unknown as Deps;
+  const deps = { clock, leadership, tracer: noTracer, settings: { scale: 1 } } as unknown as Deps;
   const busySince = new Map<string, number>();
 
   // What a step throws is its failure: so a broken rule is kept, and told in the end.

@@ -6,6 +6,7 @@ import { pipelineSteps } from '../../../src/core/pipeline-steps.ts';
 import { startPipeline } from '../../../src/core/pipelines.ts';
 import { LeaseValidity } from '../../../src/runtime/leadership.ts';
 import { createLogger } from '../../../src/telemetry/log.ts';
+import { noTracer } from '../../../src/telemetry/tracer.ts';
 import { definitionSpec, readyDefinition, sessionObject, worldWith } from '../../support/builders.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import type { LabletDefinitionSpec } from '../../../src/api/labletdefinition.ts';
@@ -26,7 +27,7 @@ async function pass(teardown: Teardown, steps: Record<string, Step>, phase: Sess
   const status = { phase, pipeline: startPipeline('teardown', pipelineSteps('teardown', spec), clock.now()) };
   const session = { ...sessionObject(), status };
   const running = runSteps(
-    { clock, leadership, settings: { scale: 1 } } as unknown as Deps, session,
+    { clock, leadership, tracer: noTracer, settings: { scale: 1 } } as unknown as Deps, session,
     { world: worldWith(), frozen: { definition: { ...definition, spec }, topology: '', nodes: [] }, worker: undefined, lab: undefined },
     { signal: new AbortController().signal, log: createLogger({ level: 'silent' }), reconcileId: 'r' }, async () => session, { ...ALL_DONE, ...steps },
   );
