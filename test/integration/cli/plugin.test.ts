@@ -72,11 +72,11 @@ beforeAll(async () => {
   [folder, namespace, client] = await Promise.all([mkdtemp(join(tmpdir(), 'kubectl-lablet-')), cluster.freshNamespace('cli'), clientFor(cluster.kubeconfigPath)]);
   host = `${namespace}-w`;
   await Promise.all([bundlePlugin(bundled()), kubectl(['apply', '-f', join(ROOT, 'config/rbac/users.yaml')])]);
-  for (const role of ['edit', 'view'] as const) {
+  await Promise.all((['edit', 'view'] as const).map(async (role) => {
     await kubectl(['create', 'serviceaccount', `${role}er`, '-n', namespace]);
     await kubectl(['create', 'rolebinding', `${role}er`, '-n', namespace, `--clusterrole=${role}`, `--serviceaccount=${namespace}:${role}er`]);
     configs[`${role}er`] = await cluster.createServiceAccountKubeconfig(namespace, `${role}er`);
-  }
+  }));
 
   const pinned = sessionAt('Pending').world.definition;
   if (pinned.state !== 'ready') throw new Error('the story has no definition');

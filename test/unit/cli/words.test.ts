@@ -1,10 +1,13 @@
 /** Errors, times and strings of others, as a person meets them in a terminal. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { apiError, ConfigurationError, transportError } from '../../../src/kube/errors.ts';
-import { CliError, failureOf } from '../../../src/cli/errors.ts';
+import { CliError, EXIT, failureOf } from '../../../src/cli/errors.ts';
 import { clock, relative, span } from '../../../src/cli/moments.ts';
 import { nearestNames } from '../../../src/cli/nearest.ts';
 import { colours, harmless, table } from '../../../src/cli/style.ts';
+import { program } from '../../../src/cli/program.ts';
 import { rendered } from '../../../src/cli/view.ts';
 
 const forbidden = (message: string) => apiError(403, { reason: 'Forbidden', message }, 'GET /apis/x');
@@ -67,4 +70,16 @@ describe('what others have written', () => {
 
 test('colours do not move the columns of a table', () => {
   expect(table(['A', 'B'], [[colours('good', 'x'), 'y'], ['long', 'z']])).toEqual(['A      B', '\u001b[32mx\u001b[39m      y', 'long   z']);
+});
+
+test('the guide has every command, option and exit code', () => {
+  const guide = readFileSync(resolve(import.meta.dirname, '../../../docs/cli.md'), 'utf8');
+  const root = program(async () => undefined);
+  const spoken = [
+    ...root.commands.map((command) => `\`${command.name()}`),
+    ...[root, ...root.commands].flatMap(({ options }) => options.map(({ long }) => long ?? '')),
+    ...Object.values(EXIT).map((code) => `\n| ${code} | `),
+  ];
+  expect(spoken.length).toBeGreaterThan(30);
+  expect(spoken.filter((words) => !guide.includes(words))).toEqual([]);
 });
