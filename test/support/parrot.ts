@@ -58,10 +58,12 @@ function wordsOf({ headers, url = '' }: IncomingMessage, body: Buffer): string {
   return `no ${headers.authorization ?? ''} ${decoded} ${body.toString()} at ${url} ${JSON.stringify(headers)}`;
 }
 
+const OF_THE_CONNECTION = new Set(['host', 'connection', 'content-length', 'transfer-encoding']);
+
 async function pass(url: string, request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> {
-  const { host: _host, connection: _connection, 'content-length': _length, 'transfer-encoding': _encoding, ...headers } = request.headers;
   const { method = 'GET' } = request;
-  const answered = await fetch(url, { method, headers: headers as Record<string, string>, redirect: 'manual', ...(body.length > 0 ? { body: new Uint8Array(body) } : {}) });
+  const headers = Object.entries(request.headers).flatMap(([name, value]): [string, string][] => (typeof value !== 'string' || OF_THE_CONNECTION.has(name) ? [] : [[name, value]]));
+  const answered = await fetch(url, { method, headers, redirect: 'manual', ...(body.length > 0 ? { body: new Uint8Array(body) } : {}) });
   const type = answered.headers.get('content-type');
   response.writeHead(answered.status, type === null ? {} : { 'content-type': type });
   response.end(Buffer.from(await answered.arrayBuffer()));

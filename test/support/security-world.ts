@@ -25,7 +25,7 @@ import type { Delivery } from '../../hack/demo/sink.ts';
 
 export const CONTROLLER = `system:serviceaccount:${SYSTEM_NAMESPACE}:${MANAGER}`;
 /** What senders ask their tokens for. */
-export const AUDIENCE = 'lablet-ingest';
+const AUDIENCE = 'lablet-ingest';
 const SCALE = 100;
 
 export interface SecurityWorld {

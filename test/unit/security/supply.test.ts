@@ -54,7 +54,7 @@ describe('the registry', () => {
     // npm remembers what it was told of an advisory.
     const cache = mkdtempSync(join(tmpdir(), 'npm-cache-'));
     const child = spawn(process.execPath, [resolve(ROOT, 'hack/audit.ts'), ...args], { env: { ...process.env, npm_config_registry: registry.url, npm_config_fetch_retries: '0', npm_config_cache: cache }, stdio: ['ignore', 'pipe', 'ignore'] });
-    const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close')]);
+    const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close') as Promise<unknown[]>]);
     await registry.close();
     rmSync(cache, { recursive: true });
     return [code, output];
