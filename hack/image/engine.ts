@@ -52,6 +52,14 @@ export interface ImageRequest {
   readonly npmrc: string | undefined;
 }
 
+/** Where the sources are, as a label: the URL of a git remote without user and password. Undefined for what is no place for others, such as a folder. */
+export function sourceLabel(remote: string | undefined): string | undefined {
+  const url = remote === undefined ? null : URL.parse(remote);
+  if (url === null || !/^https?:$/.test(url.protocol)) return undefined;
+  [url.username, url.password] = ['', ''];
+  return url.href;
+}
+
 /** The arguments of the engine's program; the context is the working directory. */
 export function buildArguments(engine: Engine, { image, arguments: args, labels, npmrc }: ImageRequest): string[] {
   const pairs = (flag: string, values: Readonly<Record<string, string | undefined>>): string[] => Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [flag, `${name}=${value}`]));

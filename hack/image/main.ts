@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { writeContents } from './contents.ts';
-import { buildArguments, chooseEngine, NoEngineError } from './engine.ts';
+import { buildArguments, chooseEngine, NoEngineError, sourceLabel } from './engine.ts';
 import { sbom, SBOM_FORMATS } from './sbom.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -43,7 +43,7 @@ function build(): void {
         // The time of the commit and not of the build: the same sources make the same labels.
         'org.opencontainers.image.created': git('log', '-1', '--format=%cI'),
         'org.opencontainers.image.revision': git('rev-parse', 'HEAD'),
-        'org.opencontainers.image.source': git('remote', 'get-url', 'origin'),
+        'org.opencontainers.image.source': sourceLabel(git('remote', 'get-url', 'origin')),
       },
       npmrc: wish('NPMRC'),
     });

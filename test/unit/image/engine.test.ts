@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { buildArguments, chooseEngine } from '../../../hack/image/engine.ts';
+import { buildArguments, chooseEngine, sourceLabel } from '../../../hack/image/engine.ts';
 import type { Engine } from '../../../hack/image/engine.ts';
 
 describe('the engine that builds', () => {
@@ -26,5 +26,10 @@ describe('the engine that builds', () => {
     expect(buildArguments('docker', request)).toEqual(['build', ...expected]);
     // Without it they write images of OCI's format, which have no health check.
     expect(buildArguments('buildah', request)).toEqual(['build', '--format', 'docker', ...expected]);
+  });
+
+  test('is told where the sources are, and no login that stands in the address', () => {
+    expect(sourceLabel('https://ci:token-4711@git.example.org/exams/lablet-controller.git')).toBe('https://git.example.org/exams/lablet-controller.git');
+    expect(['/home/me/clone', 'git@git.example.org:exams/lablet-controller.git', undefined].map(sourceLabel)).toEqual([undefined, undefined, undefined]);
   });
 });
