@@ -8,10 +8,10 @@
  * Every arrow after a failure waits (backoff with jitter); nothing but stopping ends the loop.
  */
 import { backoffMs, type BackoffOptions } from './backoff.ts';
-import { ApiError, ExpiredError, InvalidError, KubeError, ProtocolError, ServerUnavailableError, TooManyRequestsError, WatchIdleError } from './errors.ts';
+import { ApiError, ExpiredError, InvalidError, KubeError, ProtocolError, ServerUnavailableError, TooManyRequestsError, TransportError, WatchIdleError } from './errors.ts';
 
 export interface ReflectorTiming {
-  /** @default 0.8 s doubled up to 30 s, jitter 1 */
+  /** @default 0.8 s doubled up to 30 s (4 s while no answer comes), jitter 1 */
   backoff: BackoffOptions;
   /** A watch that ends sooner, without an event, is a failure, however politely it ends. In milliseconds. @default 1000 */
   shortWatchMs: number;
@@ -56,6 +56,11 @@ export interface ReflectorState {
 
 /** Very short watches in a row after which the version is no longer trusted. */
 const SHORT_WATCHES = 3;
+/**
+ * Longest pause, before jitter, while nobody answers, in milliseconds: to ask costs no server anything then, and once it is
+ * back nobody should wait for half a minute longer.
+ */
+const NO_ANSWER_MAX_MS = 4_000;
 
 /** Where a reflector begins: a consistent read of the present, never a stale cache, for a restart must not go back in time. */
 export function initialState(streaming: boolean): ReflectorState {
@@ -127,5 +132,7 @@ function versionIsUseless(error: unknown): boolean {
 function afterFailure(state: ReflectorState, error: unknown, timing: ReflectorTiming, random: number): ReflectorState {
   const failures = state.failures + 1;
   const asked = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
-  return { ...state, failures, waitMs: Math.max(asked, backoffMs(failures, timing.backoff, random)) };
+  const { backoff } = timing;
+  const pause = backoffMs(failures, error instanceof TransportError ? { ...backoff, maxMs: Math.min(backoff.maxMs, NO_ANSWER_MAX_MS) } : backoff, random);
+  return { ...state, failures, waitMs: Math.max(asked, pause) };
 }

@@ -31,14 +31,17 @@ describe('after a watch', () => {
   });
 });
 
-test('failures double the wait up to the bound, and a healthy watch begins anew', () => {
+test.each([
+  ['a server in trouble', refused(ServerUnavailableError, 503), [800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000]],
+  ['nobody answers: it is noticed soon when somebody does', broken, [800, 1600, 3200, 4000, 4000, 4000, 4000, 4000]],
+])('failures double the wait up to the bound, and a healthy watch begins anew: %s', (_name, error, expected) => {
   let state = watching;
   const waits: number[] = [];
   for (let failure = 0; failure < 8; failure += 1) {
-    state = next(state, ended({ openMs: undefined, error: broken }));
+    state = next(state, ended({ openMs: undefined, error }));
     waits.push(state.waitMs);
   }
-  expect(waits).toEqual([800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000]);
+  expect(waits).toEqual(expected);
   expect(next(state, ended({}), ended({ openMs: undefined, error: broken })).waitMs).toBe(800);
 });
 
