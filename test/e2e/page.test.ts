@@ -1,6 +1,6 @@
 /** The page in a real Chromium, over a real API server whose RBAC judges the token. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { chromiumProgram, openTab, startChromium } from '../support/chromium.ts';
+import { chromiumProgram, NOON, openTab, startChromium } from '../support/chromium.ts';
 import { takePictures } from '../support/page-pictures.ts';
 import { testCluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
@@ -112,7 +112,7 @@ inChromium('the page in a browser', () => {
     // In the reader's zone, and in UTC under the pointer.
     const [shown, utc] = await tab.ask<[string, string]>('(() => { const time = document.querySelector("#story tbody time"); return [time.textContent, time.title]; })()');
     expect(utc).toMatch(/^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2} UTC$/);
-    expect(shown).toContain(new Intl.DateTimeFormat('en', { timeZone: 'Europe/Paris', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }).format(new Date(utc.replace(' UTC', 'Z').replace(' ', 'T'))));
+    expect(shown).toContain(new Intl.DateTimeFormat('en', { timeZone: NOON, hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }).format(new Date(utc.replace(' UTC', 'Z').replace(' ', 'T'))));
     const report = { name: 'ada-1', id: 'b1', score: 87, maxScore: 100, cutScore: 60, passed: true, submittedAt: minutesFrom(0) };
     await world.becomes('ada', { ...statusAt({ Pending: -60, Scheduled: -50, Instantiating: -40, Ready: -35, Running: -30, Collecting: -2, Grading: -1, Stopping: 0 }), scoreReport: report });
     await tab.shows('#story .result.passed::-p-text(87 of 100)');
