@@ -64,7 +64,7 @@ image: tools ## Build the container image with docker, podman or buildah (IMAGE=
 sbom: tools ## Write the software bill of materials to dist/, as SPDX and as CycloneDX
 	@node hack/image/main.ts sbom
 
-release: tools ## Write released/VERSION: schemas, CRDs, manifests and the program (VERSION=1.2.3)
+release: tools ## Write released/VERSION: schemas, CRDs, manifests, chart, the program and the plugin (VERSION=1.2.3)
 	@node hack/generate/main.ts --check && node hack/release/main.ts "$(VERSION)"
 
 # What a recipe needs on the machine; packages are installed where they are missing.

@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { bundleController } from '../bundle/bundle.ts';
+import { bundlePlugin } from '../bundle/plugin.ts';
 import { SCHEMA_FOLDER } from '../generate/event-schemas.ts';
 import { releaseProblems } from './checks.ts';
 import { PROGRAM, releasedSchemas, releasedVersions, schemaProblems } from './released.ts';
@@ -29,7 +30,7 @@ if (problems.length > 0) {
   await write(join(root, 'released', version));
 }
 
-/** Manifests and chart as they stand in the tree, and the program in one file. */
+/** Manifests and chart as they stand in the tree; the program and the plugin of kubectl, each in one file. */
 async function write(folder: string): Promise<void> {
   // First of all, since the chart has the version of the package.
   run('npm', 'version', version, '--no-git-tag-version', '--allow-same-version');
@@ -40,6 +41,7 @@ async function write(folder: string): Promise<void> {
     cpSync(join(root, source), join(folder, name), { recursive: true });
   }
   await bundleController(join(folder, PROGRAM), { minify: true });
+  await bundlePlugin(join(folder, 'kubectl-lablet.mjs'));
   console.log(`released/${version} is written. Look at it, then:\n  git add released charts package.json package-lock.json && git commit -m "chore(release): ${version}"`);
 }
 
