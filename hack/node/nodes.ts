@@ -40,8 +40,6 @@ export interface NodesOptions {
 
 /** Running nodes; they and all their pods end with this process, however it ends. */
 export interface Nodes {
-  /** From now on these images are there as well. */
-  addImages(images: Readonly<Record<string, Image>>): Promise<void>;
   /** Where the logs of all pods are: `NAMESPACE_NAME_UID/logs/CONTAINER/RUN.log`. They stay when the pod is gone. */
   readonly directory: string;
   /** Ends nodes and scheduler at once, as a power cut does. */
@@ -54,10 +52,8 @@ export interface Nodes {
  */
 export async function startNodes({ programs, leash, kubeconfigPath, directory, images, count = 3 }: NodesOptions): Promise<Nodes> {
   await mkdir(directory, { recursive: true });
-  const known = { ...images };
   const imagesFile = join(directory, 'images.json');
-  const writeImages = (): Promise<void> => writeFile(imagesFile, JSON.stringify(known, undefined, 2));
-  await writeImages();
+  await writeFile(imagesFile, JSON.stringify(images, undefined, 2));
   const log = join(directory, 'lablet-node.log');
   const scheduler = startLeashed(leash, programs.scheduler, [`--kubeconfig=${kubeconfigPath}`, '--leader-elect=false', '--secure-port=0'], join(directory, 'kube-scheduler.log'));
   const node = startLeashed(leash, programs.node, [`--kubeconfig=${kubeconfigPath}`, `--images=${imagesFile}`, `--directory=${join(directory, 'pods')}`, `--nodes=${count}`], log);
@@ -72,12 +68,5 @@ export async function startNodes({ programs, leash, kubeconfigPath, directory, i
     await stop();
     throw error;
   }
-  return {
-    directory: join(directory, 'pods'),
-    stop,
-    addImages: async (more) => {
-      Object.assign(known, more);
-      await writeImages();
-    },
-  };
+  return { directory: join(directory, 'pods'), stop };
 }

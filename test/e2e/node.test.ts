@@ -111,7 +111,9 @@ describeWithNodes('what pods may rely on is')('a pod on a node of the tests', ()
     await run('fails', 'process.exit(3)', {}, spec);
     await run('hangs', 'setInterval(() => 0, 1000)', { livenessProbe: { exec: { command: ['node', '--eval', 'process.exit(1)'] }, periodSeconds: 1, failureThreshold: 1, timeoutSeconds: 10 } }, spec);
     await run('serves', "require('node:http').createServer((q, a) => a.end()).listen(8080, process.env.LISTEN_HOST)", { ports: [{ name: 'web', containerPort: 8080 }], readinessProbe: { httpGet: { path: '/', port: 'web' }, periodSeconds: 1 } }, spec);
-    expect((await until('fails', ({ restartCount }) => restartCount > 0)).lastState.terminated?.exitCode).toBe(3);
+    expect((await until('fails', ({ restartCount }) => restartCount > 1)).lastState.terminated?.exitCode).toBe(3);
+    // Not "Failed", which would be for good.
+    expect(await kubectl(['get', 'pod', 'fails', `--namespace=${namespace}`, '--output=jsonpath={.status.phase}'])).toBe('Running');
     // SIGTERM, as it has no handler for it.
     expect((await until('hangs', ({ restartCount }) => restartCount > 0)).lastState.terminated?.exitCode).toBe(143);
     expect((await until('serves', ({ ready }) => ready)).restartCount).toBe(0);

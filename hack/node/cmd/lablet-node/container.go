@@ -19,7 +19,8 @@ type process struct {
 	code int
 }
 
-// Starts the first process of a container; its output is appended to the file.
+// Starts a container, whose output is appended to the file. When this returns, its command runs, or has failed to start and
+// `exited` is or will be closed.
 func startProcess(spec containerSpec, logFile string) (*process, error) {
 	input, err := json.Marshal(spec)
 	if err != nil {
@@ -37,7 +38,13 @@ func startProcess(spec containerSpec, logFile string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	ready, tellReady, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer ready.Close()
 	command := exec.Command("/proc/self/exe", initArgument)
+	command.ExtraFiles = []*os.File{tellReady}
 	command.Stdin, command.Stdout, command.Stderr, command.Env = reader, log, log, []string{}
 	command.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
@@ -51,7 +58,7 @@ func startProcess(spec containerSpec, logFile string) (*process, error) {
 		// The signal is sent when the thread that forked ends: this one stays until the process has ended.
 		runtime.LockOSThread()
 		err := command.Start()
-		_ = reader.Close()
+		_, _ = reader.Close(), tellReady.Close()
 		if err == nil {
 			running.pid = command.Process.Pid
 		}
@@ -69,6 +76,8 @@ func startProcess(spec containerSpec, logFile string) (*process, error) {
 	}
 	_, err = writer.Write(input)
 	_ = writer.Close()
+	// Until then nobody handles signals, and there is nothing to probe. It is closed when the container has ended instead.
+	_, _ = ready.Read(make([]byte, 1))
 	return running, err
 }
 

@@ -18,6 +18,8 @@ const (
 	initArgument = "container-init"
 	// As container runtimes say that a container could not be started.
 	cannotStart = 128
+	// The file descriptor that gets a byte when the command runs.
+	readyDescriptor = 3
 )
 
 // A file or folder of this machine that is seen in a container.
@@ -54,6 +56,7 @@ var machineFiles = []string{
 func runInit() int {
 	// no_new_privs is a property of the thread that forks.
 	runtime.LockOSThread()
+	syscall.CloseOnExec(readyDescriptor)
 	var spec containerSpec
 	if err := json.NewDecoder(os.Stdin).Decode(&spec); err != nil {
 		return refuse(err)
@@ -201,6 +204,11 @@ func runCommand(spec containerSpec) (int, error) {
 	if err := command.Start(); err != nil {
 		return 0, err
 	}
+	ready := os.NewFile(readyDescriptor, "ready")
+	if _, err := ready.Write([]byte{1}); err != nil {
+		return 0, err
+	}
+	_ = ready.Close()
 	go func() {
 		for received := range signals {
 			_ = command.Process.Signal(received)

@@ -54,7 +54,7 @@ func (p *provider) UpdatePod(_ context.Context, pod *v1.Pod) error {
 	}
 	running.mutex.Lock()
 	defer running.mutex.Unlock()
-	running.pod = pod
+	running.pod.Labels, running.pod.Annotations = pod.Labels, pod.Annotations
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 func statusOf(pod *v1.Pod, before v1.PodStatus, containers []v1.ContainerStatus, ip string, now time.Time) v1.PodStatus {
 	status := *before.DeepCopy()
 	status.ContainerStatuses = containers
-	status.Phase = phaseOf(pod, before.Phase, containers)
+	status.Phase = phaseOf(pod, containers)
 	status.HostIP, status.HostIPs = "127.0.0.1", []v1.HostIP{{IP: "127.0.0.1"}}
 	if ip != "" {
 		status.PodIP, status.PodIPs = ip, []v1.PodIP{{IP: ip}}
@@ -31,31 +31,33 @@ func statusOf(pod *v1.Pod, before v1.PodStatus, containers []v1.ContainerStatus,
 	return status
 }
 
-func phaseOf(pod *v1.Pod, before v1.PodPhase, containers []v1.ContainerStatus) v1.PodPhase {
-	started, ended, failed := 0, 0, 0
+func phaseOf(pod *v1.Pod, containers []v1.ContainerStatus) v1.PodPhase {
+	started, over, failed := 0, 0, 0
 	for _, each := range containers {
 		if each.State.Running != nil || each.State.Terminated != nil || each.RestartCount > 0 {
 			started++
 		}
-		if each.State.Terminated != nil {
-			ended++
-			if each.State.Terminated.ExitCode != 0 {
+		if end := each.State.Terminated; end != nil && (pod.DeletionTimestamp != nil || !startsAgain(pod.Spec.RestartPolicy, end.ExitCode)) {
+			over++
+			if end.ExitCode != 0 {
 				failed++
 			}
 		}
 	}
 	switch {
-	case ended < len(containers) && started == len(containers):
-		return v1.PodRunning
-	case ended < len(containers):
+	case started < len(containers):
 		return v1.PodPending
-	// A pod that is deleted ends its containers for good, whatever its policy is; else those that end for good are never started again.
+	case over < len(containers):
+		return v1.PodRunning
 	case failed > 0:
 		return v1.PodFailed
-	case pod.DeletionTimestamp == nil && pod.Spec.RestartPolicy == v1.RestartPolicyAlways:
-		return before
 	}
 	return v1.PodSucceeded
+}
+
+// Is a container that ended with this code started again, as long as nobody deletes its pod?
+func startsAgain(policy v1.RestartPolicy, code int32) bool {
+	return policy == v1.RestartPolicyAlways || (policy == v1.RestartPolicyOnFailure && code != 0)
 }
 
 func setCondition(status *v1.PodStatus, kind v1.PodConditionType, ok bool, reason string, now time.Time) {
