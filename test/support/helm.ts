@@ -60,16 +60,10 @@ export interface HelmWorld {
  * @param scale durations of the domain are divided by this
  */
 export async function startHelmWorld({ scale, ...worldOptions }: WorldOptions & { readonly scale: number }): Promise<HelmWorld> {
-  const endings: (() => Promise<unknown>)[] = [];
-  const started = <T>(thing: T, end: (thing: T) => Promise<unknown>): T => {
-    endings.push(() => end(thing));
-    return thing;
-  };
-  const stop = async (): Promise<void> => {
-    for (const end of endings.splice(0).reverse()) await end();
-  };
+  const endings = new AsyncDisposableStack();
+  const stop = (): Promise<void> => endings.disposeAsync();
   try {
-    const directory = started(await mkdtemp(join(tmpdir(), 'lablet-helm-')), (path) => rm(path, { recursive: true, force: true }));
+    const directory = endings.adopt(await mkdtemp(join(tmpdir(), 'lablet-helm-')), (path) => rm(path, { recursive: true, force: true }));
     const program = join(directory, 'lablet-controller.mjs');
     await bundleController(program);
     const [before, tree] = [previousVersion(program), treeVersion(program)];
@@ -77,18 +71,18 @@ export async function startHelmWorld({ scale, ...worldOptions }: WorldOptions & 
     const say = (line: string): void => void process.stderr.write(`${line}\n`);
     const binaries = await testBinaries(say);
     const [programs, helmBinary] = [await nodePrograms(process.env, say), await helmProgram(process.env, say)];
-    const controlPlane = started(await startControlPlane({ binaries }), (plane) => plane.stop());
+    const controlPlane = endings.adopt(await startControlPlane({ binaries }), (plane) => plane.stop());
     const { kubeconfigPath, kubectl } = controlPlane;
     const images = Object.fromEntries([before, tree].map(({ tag, image }) => [tag, image]));
-    const nodes = started(await startNodes({ programs, leash: binaries.leash, kubeconfigPath, directory: join(directory, 'nodes'), images }), (all) => all.stop());
+    const nodes = endings.adopt(await startNodes({ programs, leash: binaries.leash, kubeconfigPath, directory: join(directory, 'nodes'), images }), (all) => all.stop());
 
-    const client = started(new KubeClient(await loadConnection({ kubeconfig: kubeconfigPath })), (one) => one.close());
-    const pods = await follow(client, PODS, (ending) => endings.push(ending));
+    const client = endings.adopt(new KubeClient(await loadConnection({ kubeconfig: kubeconfigPath })), (one) => one.close());
+    const pods = await follow(client, PODS, (ending) => endings.defer(ending));
     const inService = (): Pod[] => pods.list().filter(isInService);
     // What a Service does, which the nodes do not: it sends to the pods that are ready and are not to end.
-    const front = started(await startFront(() => inService().map(({ status }) => `http://${status?.podIP ?? ''}:${INGEST_PORT}/events`)), (one) => one.close());
-    const world = started(await startSimulatedWorld({ ...worldOptions, scale, eventsTo: front.url }), (one) => one.close());
-    const sink = started(await startSink(), (one) => one.close());
+    const front = endings.adopt(await startFront(() => inService().map(({ status }) => `http://${status?.podIP ?? ''}:${INGEST_PORT}/events`)), (one) => one.close());
+    const world = endings.adopt(await startSimulatedWorld({ ...worldOptions, scale, eventsTo: front.url }), (one) => one.close());
+    const sink = endings.adopt(await startSink(), (one) => one.close());
     await kubectl(['apply', ...['10-namespaces', '20-credentials', '40-topology'].map((name) => `--filename=${join(SAMPLES, `${name}.yaml`)}`)]);
     await kubectl(['label', 'namespace', SYSTEM_NAMESPACE, 'pod-security.kubernetes.io/enforce=restricted']);
 

@@ -39,22 +39,16 @@ export interface TwoReplicas {
 
 /** Starts it with one CML host in service; resolves when one replica leads and the other is ready. */
 export async function startTwoReplicas(options: { readonly world: WorldOptions; readonly environment: Readonly<Record<string, string>> }): Promise<TwoReplicas> {
-  const endings: (() => Promise<unknown>)[] = [];
-  const started = <T>(thing: T, end: (thing: T) => Promise<unknown>): T => {
-    endings.push(() => end(thing));
-    return thing;
-  };
-  const stop = async (): Promise<void> => {
-    for (const end of endings.splice(0).reverse()) await end();
-  };
+  const endings = new AsyncDisposableStack();
+  const stop = (): Promise<void> => endings.disposeAsync();
   try {
-    const directory = started(await mkdtemp(join(tmpdir(), 'lablet-two-')), (path) => rm(path, { recursive: true, force: true }));
+    const directory = endings.adopt(await mkdtemp(join(tmpdir(), 'lablet-two-')), (path) => rm(path, { recursive: true, force: true }));
     const program = join(directory, 'lablet-controller.mjs');
     await bundleController(program);
-    const controlPlane = started(await privateControlPlane(), (plane) => plane.stop());
-    const sink = started(await startSink(), (one) => one.close());
-    const world = started(await startSimulatedWorld(options.world), (one) => one.close());
-    const client = started(new KubeClient(await loadConnection({ kubeconfig: controlPlane.kubeconfigPath })), (one) => one.close());
+    const controlPlane = endings.adopt(await privateControlPlane(), (plane) => plane.stop());
+    const sink = endings.adopt(await startSink(), (one) => one.close());
+    const world = endings.adopt(await startSimulatedWorld(options.world), (one) => one.close());
+    const client = endings.adopt(new KubeClient(await loadConnection({ kubeconfig: controlPlane.kubeconfigPath })), (one) => one.close());
     await grant(controlPlane);
     const env: Record<string, string> = {
       INGEST_PORT: '0', OPS_PORT: '0', WEB_PORT: '0', LISTEN_HOST: '127.0.0.1', POD_NAMESPACE: SYSTEM_NAMESPACE, WATCH_NAMESPACES: WATCHED,
@@ -63,7 +57,7 @@ export async function startTwoReplicas(options: { readonly world: WorldOptions; 
       ...options.environment,
     };
     const kubeconfigPath = await controlPlane.createServiceAccountKubeconfig(SYSTEM_NAMESPACE, 'lablet-controller');
-    const startReplicas = async (count: number, namespace: string): Promise<Replicas> => started(await Replicas.start({
+    const startReplicas = async (count: number, namespace: string): Promise<Replicas> => endings.adopt(await Replicas.start({
       count, program, kubeconfigPath, env: { ...env, POD_NAMESPACE: namespace },
       leader: async () => (await controlPlane.kubectl(['get', 'lease', LEASE_NAME, `--namespace=${namespace}`, '--output=jsonpath={.spec.holderIdentity}', '--ignore-not-found'])) || undefined,
     }), (some) => some.close());
