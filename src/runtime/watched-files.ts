@@ -71,15 +71,17 @@ export class WatchedFiles<Name extends string> {
   }
 }
 
+/** One after the other, so that of several that are gone it is always the same that is named. */
 async function readAll<Name extends string>(paths: Readonly<Record<Name, string>>): Promise<Record<Name, Buffer>> {
-  const entries = Object.entries<string>(paths).map(async ([name, path]) => {
+  const contents: [string, Buffer][] = [];
+  for (const [name, path] of Object.entries<string>(paths)) {
     try {
-      return [name, await readFile(path)] as const;
+      contents.push([name, await readFile(path)]);
     } catch (cause) {
       throw new WatchedFileError(`${name}: the file ${path} cannot be read (${codeOf(cause)})`, { cause });
     }
-  });
-  return Object.fromEntries(await Promise.all(entries)) as Record<Name, Buffer>;
+  }
+  return Object.fromEntries(contents) as Record<Name, Buffer>;
 }
 
 const codeOf = (error: unknown): string => (typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : String(error));
