@@ -27,7 +27,7 @@ run: tools ## Run the controller from source against KUBECONFIG, else against th
 
 ##@ Develop
 test: tools-all ## Verify, then run every test against real API servers
-	@checks=0; node hack/verify.ts || checks=$$?; FAILED_CHECKS=$$checks $(JEST) --reporters=./test/support/quiet-reporter.ts
+	@checks=0; node hack/verify.ts || checks=$$?; node test/support/build-programs.ts || checks=$$((checks + 1)); FAILED_CHECKS=$$checks $(JEST) --reporters=./test/support/quiet-reporter.ts
 
 bench: tools-go ## Measure against the budgets and write bench/results.json (ONLY="name ..." for some rows, SIZE=small for a quick look)
 	@exec node bench/main.ts $(if $(SIZE),--size $(SIZE)) $(ONLY)

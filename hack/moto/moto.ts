@@ -22,9 +22,12 @@ export interface Moto {
   close(): Promise<void>;
 }
 
+/** The interpreter that has moto. */
+export const motoPython = (): Promise<string> => pythonWith('moto', REQUIREMENTS);
+
 /** A moto server (EC2, EventBridge, SQS) on a free port of the loopback interface; it ends with this process. */
 export async function startMoto(): Promise<Moto> {
-  const python = await pythonWith('moto', REQUIREMENTS);
+  const python = await motoPython();
   const leash = await leashProgram(process.env, (line) => void process.stderr.write(`moto: ${line}\n`));
   const directory = await mkdtemp(join(tmpdir(), 'lablet-moto-'));
   const port = await freePort();

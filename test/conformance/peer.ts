@@ -34,17 +34,17 @@ export interface Peer {
   close(): Promise<void>;
 }
 
-/** `github.com/cloudevents/sdk-go/v2`, which Knative itself uses; built once and kept in the cache. */
-export async function goPeer(): Promise<Peer> {
-  const built = await builtOnce('ceprobe', ['ceprobe'], process.env, report, resolve(import.meta.dirname, 'go'));
-  return startPeer(join(built, 'ceprobe'), []);
-}
+const PYTHON = resolve(import.meta.dirname, 'python');
+
+/** Paths of the program in Go and of the interpreter for the one in Python; made once and kept in the cache. */
+export const goProgram = async (): Promise<string> => join(await builtOnce('ceprobe', ['ceprobe'], process.env, report, resolve(import.meta.dirname, 'go')), 'ceprobe');
+export const pythonProgram = (): Promise<string> => pythonWith('ceprobe', join(PYTHON, 'requirements.txt'));
+
+/** `github.com/cloudevents/sdk-go/v2`, which Knative itself uses. */
+export const goPeer = async (): Promise<Peer> => startPeer(await goProgram(), []);
 
 /** `cloudevents` from PyPI, in a virtual environment of its own. */
-export async function pythonPeer(): Promise<Peer> {
-  const folder = resolve(import.meta.dirname, 'python');
-  return startPeer(await pythonWith('ceprobe', join(folder, 'requirements.txt')), [join(folder, 'ceprobe.py')]);
-}
+export const pythonPeer = async (): Promise<Peer> => startPeer(await pythonProgram(), [join(PYTHON, 'ceprobe.py')]);
 
 async function startPeer(command: string, args: readonly string[]): Promise<Peer> {
   // It ends with its standard input, and so with this process.

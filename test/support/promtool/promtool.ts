@@ -11,12 +11,16 @@ export interface ToolResult {
   readonly said: string;
 }
 
-/** Runs Prometheus' own `promtool`; `input` is its standard input. It is built once (about 100 s of CPU time) and kept in the cache. */
+const report = (line: string): void => void process.stderr.write(`promtool for tests: ${line}\n`);
+
+/** Path of the program, built once (about 100 s of CPU time) and kept in the cache. */
+export const promtoolProgram = async (): Promise<string> => join(await builtOnce('promtool', ['github.com/prometheus/prometheus/cmd/promtool'], process.env, report, import.meta.dirname, 'remove_all_sd'), 'promtool');
+
+/** Runs Prometheus' own `promtool`; `input` is its standard input. */
 export async function promtool(args: readonly string[], input = ''): Promise<ToolResult> {
-  const report = (line: string): void => void process.stderr.write(`promtool for tests: ${line}\n`);
-  const built = await builtOnce('promtool', ['github.com/prometheus/prometheus/cmd/promtool'], process.env, report, import.meta.dirname, 'remove_all_sd');
+  const program = await promtoolProgram();
   return new Promise((resolve, reject) => {
-    const child = execFile(join(built, 'promtool'), args, { maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) => {
+    const child = execFile(program, args, { maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) => {
       // A number is its exit code; anything else says that it did not run.
       if (error && typeof error.code !== 'number') reject(new Error(`promtool did not run: ${error.message}`, { cause: error }));
       else resolve({ isOk: error === null, said: `${stdout}${stderr}` });

@@ -27,10 +27,14 @@ export interface S3Server {
   close(): Promise<void>;
 }
 
-/** A real S3 server on a free port, built once (about a minute and a half of CPU time) and kept in the cache. */
+const report = (line: string): void => void process.stderr.write(`S3 server for tests: ${line}\n`);
+
+/** Path of the program, built once (about a minute and a half of CPU time) and kept in the cache. */
+export const s3Program = async (): Promise<string> => join(await builtOnce('versitygw', ['github.com/versity/versitygw/cmd/versitygw'], process.env, report, MODULE), 'versitygw');
+
+/** A real S3 server on a free port. */
 export async function startS3Server(): Promise<S3Server> {
-  const report = (line: string): void => void process.stderr.write(`S3 server for tests: ${line}\n`);
-  const built = await builtOnce('versitygw', ['github.com/versity/versitygw/cmd/versitygw'], process.env, report, MODULE);
+  const program = await s3Program();
   const leash = await leashProgram(process.env, report);
   const directory = await mkdtemp(join(tmpdir(), 'lablet-s3-'));
   const [buckets, metadata] = [join(directory, 'buckets'), join(directory, 'metadata')];
@@ -40,7 +44,7 @@ export async function startS3Server(): Promise<S3Server> {
   // Metadata beside the files: not every temporary directory keeps extended attributes.
   const args = ['--port', address, '--access', ACCESS_KEY, '--secret', SECRET_KEY, '--quiet', 'posix', '--sidecar', metadata, buckets];
   const start = async (): Promise<LeashedProcess> => {
-    const started = startLeashed(leash, join(built, 'versitygw'), args, join(directory, 'server.log'));
+    const started = startLeashed(leash, program, args, join(directory, 'server.log'));
     await readyOrEnded(started, 'the S3 server', () => eventually(async () => (await fetch(endpoint)).text()));
     return started;
   };
