@@ -44,8 +44,10 @@ export interface ReflectorState {
   readonly action: Action;
   /** Milliseconds to wait before the action. */
   readonly waitMs: number;
-  /** Failures in a row. A healthy watch ends the row. */
+  /** Failures in a row. A healthy watch ends the row, and so does the first answer after none. */
   readonly failures: number;
+  /** Did nobody answer the last time? */
+  readonly unanswered: boolean;
   /** Very short watches in a row: some servers close a watch from a stale version without a word. */
   readonly shortWatches: number;
   /** Lists in a row without a healthy watch between them. */
@@ -64,7 +66,7 @@ const NO_ANSWER_MAX_MS = 4_000;
 
 /** Where a reflector begins: a consistent read of the present, never a stale cache, for a restart must not go back in time. */
 export function initialState(streaming: boolean): ReflectorState {
-  return { action: { do: 'list', resourceVersion: '', stream: streaming }, waitMs: 0, failures: 0, shortWatches: 0, lists: 0, streaming };
+  return { action: { do: 'list', resourceVersion: '', stream: streaming }, waitMs: 0, failures: 0, unanswered: false, shortWatches: 0, lists: 0, streaming };
 }
 
 /** @param random in [0, 1), for the jitter. */
@@ -130,9 +132,11 @@ function versionIsUseless(error: unknown): boolean {
 }
 
 function afterFailure(state: ReflectorState, error: unknown, timing: ReflectorTiming, random: number): ReflectorState {
-  const failures = state.failures + 1;
+  const unanswered = error instanceof TransportError;
+  // A server that has just started refuses for a moment what it cannot judge yet; how long it was away says nothing about that.
+  const failures = state.unanswered === unanswered ? state.failures + 1 : 1;
   const asked = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
   const { backoff } = timing;
-  const pause = backoffMs(failures, error instanceof TransportError ? { ...backoff, maxMs: Math.min(backoff.maxMs, NO_ANSWER_MAX_MS) } : backoff, random);
-  return { ...state, failures, waitMs: Math.max(asked, pause) };
+  const pause = backoffMs(failures, unanswered ? { ...backoff, maxMs: Math.min(backoff.maxMs, NO_ANSWER_MAX_MS) } : backoff, random);
+  return { ...state, failures, unanswered, waitMs: Math.max(asked, pause) };
 }

@@ -45,6 +45,13 @@ test.each([
   expect(next(state, ended({}), ended({ openMs: undefined, error: broken })).waitMs).toBe(800);
 });
 
+test('a server that is back after a long time, and refuses at first, is asked again soon', () => {
+  const away = next(watching, ...Array.from({ length: 40 }, () => ended({ openMs: undefined, error: broken })));
+  const refusals = [refused(ForbiddenError, 403), refused(ServerUnavailableError, 503)].map((error) => ended({ openMs: undefined, error }));
+  expect(next(away, ...refusals.slice(0, 1)).waitMs).toBe(800);
+  expect(next(away, ...refusals).waitMs).toBe(1600);
+});
+
 test('jitter at most doubles a wait', () => {
   expect(advance(watching, ended({ openMs: undefined, error: broken }), timing, 0.999).waitMs).toBeCloseTo(1599, 0);
 });
